@@ -1,0 +1,1 @@
+//! Whole-library tests of worker-core.

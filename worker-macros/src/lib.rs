@@ -1,0 +1,1 @@
+//! The attribute `#[process_actor]`.
