@@ -1,0 +1,128 @@
+//! The actor's generics as generated items declare and use them.
+//! Layer: bottom of `expand`.
+
+use proc_macro2::TokenStream;
+use syn::{
+    GenericParam, Generics, Ident, Lifetime, TypeParam, TypeParamBound, WhereClause,
+    WherePredicate, parse_quote,
+};
+
+/// What generated items need of generics: the declaration, the use and the where clause.
+pub(super) struct Declared {
+    /// Without defaults, without attributes.
+    parameters: Vec<GenericParam>,
+    pub(super) where_clause: Option<WhereClause>,
+}
+
+impl Declared {
+    /// The generics of the actor, with further parameters of a method, if any.
+    ///
+    /// Everything that travels is decoded into a value of its own, so type parameters are `'static` on top of what
+    /// the user asks.
+    pub(super) fn new(generics: &Generics, further: Option<&Generics>) -> Self {
+        let all = [Some(generics), further];
+        let not_lifetime =
+            |parameter: &&GenericParam| !matches!(parameter, GenericParam::Lifetime(_));
+        let parameters: Vec<GenericParam> = all
+            .iter()
+            .flatten()
+            .flat_map(|generics| generics.params.iter())
+            .filter(not_lifetime)
+            .map(without_default)
+            .collect();
+        let written = all
+            .iter()
+            .flatten()
+            .filter_map(|generics| generics.where_clause.as_ref());
+        let about_types =
+            |predicate: &&WherePredicate| !matches!(predicate, WherePredicate::Lifetime(_));
+        let mut predicates: Vec<WherePredicate> = written
+            .flat_map(|clause| clause.predicates.iter())
+            .filter(about_types)
+            .cloned()
+            .collect();
+        for parameter in &parameters {
+            if let GenericParam::Type(parameter) = parameter
+                && !is_static(parameter, &predicates)
+            {
+                let name = &parameter.ident;
+                predicates.push(parse_quote!(#name: 'static));
+            }
+        }
+        let where_clause = (!predicates.is_empty()).then(|| parse_quote!(where #(#predicates),*));
+        Self {
+            parameters,
+            where_clause,
+        }
+    }
+
+    /// `<'a, T: Bound, const N: usize>`, empty when there is nothing to declare.
+    pub(super) fn declaration(&self, lifetime: Option<&Lifetime>) -> TokenStream {
+        let lifetime = lifetime.into_iter();
+        let parameters = self.parameters.iter();
+        angle(emit!(#(#lifetime,)* #(#parameters),*))
+    }
+
+    /// `<'a, T, N>`, empty when there is nothing to name.
+    pub(super) fn arguments(&self, lifetime: Option<&Lifetime>) -> TokenStream {
+        let lifetime = lifetime.into_iter();
+        let names = self.parameters.iter().map(name);
+        angle(emit!(#(#lifetime,)* #(#names),*))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.parameters.is_empty()
+    }
+
+    pub(super) fn types(&self) -> impl Iterator<Item = &Ident> {
+        self.parameters
+            .iter()
+            .filter_map(|parameter| match parameter {
+                GenericParam::Type(parameter) => Some(&parameter.ident),
+                _ => None,
+            })
+    }
+}
+
+fn angle(content: TokenStream) -> TokenStream {
+    if content.is_empty() {
+        content
+    } else {
+        emit!(<#content>)
+    }
+}
+
+fn name(parameter: &GenericParam) -> Option<&Ident> {
+    match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+        GenericParam::Lifetime(_) => None,
+    }
+}
+
+fn without_default(parameter: &GenericParam) -> GenericParam {
+    let mut parameter = parameter.clone();
+    match &mut parameter {
+        GenericParam::Type(parameter) => parameter.default = None,
+        GenericParam::Const(parameter) => parameter.default = None,
+        GenericParam::Lifetime(_) => {}
+    }
+    parameter
+}
+
+fn is_static(parameter: &TypeParam, predicates: &[WherePredicate]) -> bool {
+    let bounds_static = |bound: &TypeParamBound| match bound {
+        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
+        _ => false,
+    };
+    let predicate_static = |predicate: &WherePredicate| match predicate {
+        WherePredicate::Type(predicate) => {
+            let bounded = &predicate.bounded_ty;
+            let about =
+                matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
+            about && predicate.bounds.iter().any(bounds_static)
+        }
+        _ => false,
+    };
+    parameter.bounds.iter().any(bounds_static) || predicates.iter().any(predicate_static)
+}

@@ -1,0 +1,277 @@
+//! The user's types as they stand in messages and on the frontend: lifetimes and `Self` put in place.
+//! Layer: bottom of `expand`.
+
+use proc_macro2::{Span, TokenStream};
+use syn::visit::{self, Visit};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    ExprPath, Lifetime, ParenthesizedGenericArguments, QSelf, Type, TypeFnPtr, TypeReference,
+    parse_quote,
+};
+
+use crate::model::{Argument, Carriage, Fallible, Reply};
+use crate::parse::types::bare;
+
+/// What becomes of the lifetimes in a type.
+pub(super) enum Lifetimes<'a> {
+    /// All borrow from the message.
+    Message(&'a Lifetime),
+    /// Left out, as in a hand-written signature.
+    Elided,
+    /// As written, because the method's generics stay as written.
+    Written,
+    /// Nothing to borrow from: the value was decoded here.
+    Static,
+}
+
+struct Place<'a> {
+    lifetimes: &'a Lifetimes<'a>,
+    self_ty: &'a Type,
+}
+
+/// The type with its lifetimes and every `Self` put in place.
+pub(super) fn placed<T>(
+    ty: &T,
+    lifetimes: &Lifetimes<'_>,
+    self_ty: &Type,
+    visit: fn(&mut Visitor<'_>, &mut T),
+) -> T
+where
+    T: Clone,
+{
+    let mut ty = ty.clone();
+    visit(&mut Visitor(Place { lifetimes, self_ty }), &mut ty);
+    ty
+}
+
+/// [`placed`] for a type.
+pub(super) fn place(ty: &Type, lifetimes: &Lifetimes<'_>, self_ty: &Type) -> Type {
+    placed(ty, lifetimes, self_ty, |visitor, ty| {
+        visitor.visit_type_mut(ty)
+    })
+}
+
+pub(super) struct Visitor<'a>(Place<'a>);
+
+impl VisitMut for Visitor<'_> {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "static" {
+            return;
+        }
+        match self.0.lifetimes {
+            Lifetimes::Message(message) => *lifetime = (*message).clone(),
+            Lifetimes::Elided => *lifetime = Lifetime::new("'_", lifetime.span()),
+            Lifetimes::Static => *lifetime = Lifetime::new("'static", lifetime.span()),
+            Lifetimes::Written => {}
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        self.visit_type_mut(&mut reference.elem);
+        if reference
+            .lifetime
+            .as_ref()
+            .is_some_and(|lifetime| lifetime.ident == "static")
+        {
+            return;
+        }
+        match self.0.lifetimes {
+            Lifetimes::Message(message) => reference.lifetime = Some((*message).clone()),
+            Lifetimes::Elided => reference.lifetime = None,
+            Lifetimes::Static => {
+                reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site()))
+            }
+            Lifetimes::Written => {}
+        }
+    }
+
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        visit_mut::visit_type_mut(self, ty);
+        let Type::Path(path) = ty else { return };
+        if path.qself.is_some()
+            || path
+                .path
+                .segments
+                .first()
+                .is_none_or(|first| first.ident != "Self")
+        {
+            return;
+        }
+        if path.path.segments.len() == 1 {
+            *ty = self.0.self_ty.clone();
+        } else {
+            (path.qself, path.path) = qualified(&path.path, self.0.self_ty);
+        }
+    }
+
+    fn visit_expr_path_mut(&mut self, expr: &mut ExprPath) {
+        visit_mut::visit_expr_path_mut(self, expr);
+        let starts = expr
+            .path
+            .segments
+            .first()
+            .is_some_and(|first| first.ident == "Self");
+        if expr.qself.is_none() && starts && expr.path.segments.len() > 1 {
+            (expr.qself, expr.path) = qualified(&expr.path, self.0.self_ty);
+        }
+    }
+
+    // Lifetimes in here belong to the function type itself.
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
+}
+
+/// `Self::X` as `<Actor>::X`.
+fn qualified(path: &syn::Path, self_ty: &Type) -> (Option<QSelf>, syn::Path) {
+    let rest = path.segments.iter().skip(1);
+    let whole: syn::TypePath = parse_quote!(<#self_ty>::#(#rest)::*);
+    (whole.qself, whole.path)
+}
+
+/// Whether a type borrows from its message.
+pub(super) fn borrows(ty: &Type) -> bool {
+    struct Finder(bool);
+    impl Visit<'_> for Finder {
+        fn visit_lifetime(&mut self, lifetime: &Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+        fn visit_type_reference(&mut self, reference: &TypeReference) {
+            self.0 = true;
+            visit::visit_type_reference(self, reference);
+        }
+        fn visit_type_fn_ptr(&mut self, _: &TypeFnPtr) {}
+        fn visit_parenthesized_generic_arguments(&mut self, _: &ParenthesizedGenericArguments) {}
+    }
+    let mut finder = Finder(false);
+    finder.visit_type(ty);
+    finder.0
+}
+
+/// The type of an argument's field, from `by: &Point` the `::worker_core::Ref<'a, Point>`.
+pub(super) fn field(
+    argument: &Argument,
+    message: &Lifetime,
+    self_ty: &Type,
+    runtime: &syn::Path,
+) -> TokenStream {
+    let ty = place(&argument.ty, &Lifetimes::Message(message), self_ty);
+    match (argument.carriage, bare(&ty)) {
+        (Carriage::Ref, Type::Reference(reference)) => {
+            let element = &reference.elem;
+            emit!(#runtime::Ref<#message, #element>)
+        }
+        (Carriage::OptionalRef, Type::Path(option)) => {
+            let mut option = option.clone();
+            struct Wrap<'a>(&'a Lifetime, &'a syn::Path);
+            impl VisitMut for Wrap<'_> {
+                // Only the outermost borrow, so no further descent.
+                fn visit_type_mut(&mut self, ty: &mut Type) {
+                    let Wrap(message, runtime) = self;
+                    match bare(ty) {
+                        Type::Reference(reference) => {
+                            let element = &reference.elem;
+                            *ty = Type::Verbatim(emit!(#runtime::Ref<#message, #element>));
+                        }
+                        _ => visit_mut::visit_type_mut(self, ty),
+                    }
+                }
+            }
+            Wrap(message, runtime).visit_path_mut(&mut option.path);
+            emit!(#option)
+        }
+        _ => emit!(#ty),
+    }
+}
+
+/// The serde attribute of an argument's field.
+pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> TokenStream {
+    let module = |name: &str| format!("{}::__private::{name}", path_text(runtime));
+    let is_borrow = borrows(&argument.ty);
+    match argument.carriage {
+        Carriage::Bytes => {
+            let bytes = module("bytes");
+            emit!(#[serde(with = #bytes)])
+        }
+        Carriage::Path if is_borrow => {
+            let path = module("path");
+            emit!(#[serde(borrow, with = #path)])
+        }
+        Carriage::Path => {
+            let path = module("path");
+            emit!(#[serde(with = #path)])
+        }
+        Carriage::Plain if is_borrow && !borrowed_by_serde(&argument.ty) => emit!(#[serde(borrow)]),
+        Carriage::Ref | Carriage::OptionalRef if borrows_inside(&argument.ty) => {
+            emit!(#[serde(borrow)])
+        }
+        _ => TokenStream::new(),
+    }
+}
+
+/// Serde itself borrows `&str` and `Option<&str>`; to say so again would be noise.
+fn borrowed_by_serde(ty: &Type) -> bool {
+    let inner = crate::parse::types::shared_borrow(crate::parse::types::optional(ty));
+    inner.is_some_and(|reference| crate::parse::types::is_str(&reference.elem))
+}
+
+/// Whether there is a further borrow behind the first one.
+fn borrows_inside(ty: &Type) -> bool {
+    let inner = crate::parse::types::shared_borrow(crate::parse::types::optional(ty));
+    inner.is_some_and(|reference| borrows(&reference.elem))
+}
+
+/// A path as serde's attributes want it.
+pub(super) fn path_text(path: &syn::Path) -> String {
+    emit!(#path).to_string().replace(' ', "")
+}
+
+/// The value and the error of a reply as the frontend gives it back.
+pub(super) fn reply(
+    reply: &Reply,
+    self_ty: &Type,
+    runtime: &syn::Path,
+) -> (TokenStream, Option<TokenStream>) {
+    let owned = |ty: &Type| place(ty, &Lifetimes::Static, self_ty);
+    match reply {
+        Reply::Unit | Reply::Never => (emit!(()), None),
+        Reply::Value(ty) => {
+            let ty = owned(ty);
+            (emit!(#ty), None)
+        }
+        Reply::Borrowed(ty) => {
+            let ty = owned(ty);
+            (emit!(<#ty as #runtime::__private::Referent>::Owned), None)
+        }
+        Reply::Result(value, error) => {
+            let (value, error) = (owned(value), owned(error));
+            (emit!(#value), Some(emit!(#error)))
+        }
+        Reply::Alias(ty) => {
+            let ty = owned(ty);
+            (
+                emit!(<#ty as #runtime::__private::Fallible>::Value),
+                Some(emit!(<#ty as #runtime::__private::Fallible>::Error)),
+            )
+        }
+    }
+}
+
+/// The error of a constructor.
+pub(super) fn constructor_error(
+    fallible: &Fallible,
+    self_ty: &Type,
+    runtime: &syn::Path,
+) -> Option<TokenStream> {
+    match fallible {
+        Fallible::Never => None,
+        Fallible::Error(ty) => {
+            let ty = place(ty, &Lifetimes::Static, self_ty);
+            Some(emit!(#ty))
+        }
+        Fallible::Alias(ty) => {
+            let ty = place(ty, &Lifetimes::Static, self_ty);
+            Some(emit!(<#ty as #runtime::__private::Fallible>::Error))
+        }
+    }
+}

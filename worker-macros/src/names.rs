@@ -1,0 +1,68 @@
+//! Names derived from the user's: variants, frontend methods, made-up argument names.
+//! No rules about clashes (see `check`). Layer: above `words`.
+
+use proc_macro2::{Ident, Span};
+use quote::format_ident;
+use syn::ext::IdentExt as _;
+
+use crate::words;
+
+/// The user's place with the macro's own hygiene: an editor jumps to the user's code, lints see generated code.
+pub(crate) fn generated_at(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// The same name as something the macro generates.
+pub(crate) fn generated(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(generated_at(name.span()));
+    name
+}
+
+/// `Decoder` and `Frontend` give `DecoderFrontend`.
+pub(crate) fn suffixed(name: &Ident, suffix: &str) -> Ident {
+    format_ident!("{}{suffix}", name.unraw(), span = generated_at(name.span()))
+}
+
+/// `decode_frame` gives `DecodeFrame`; a name that gives no identifier stays as it is.
+pub(crate) fn variant(name: &Ident) -> Ident {
+    let text = name.unraw().to_string();
+    let mut camel = String::with_capacity(text.len());
+    for word in text.split('_') {
+        let mut letters = word.chars();
+        if let Some(first) = letters.next() {
+            camel.extend(first.to_uppercase());
+            camel.push_str(letters.as_str());
+        }
+    }
+    let candidates = [camel.clone(), format!("_{camel}"), format!("{camel}_")];
+    let chosen = candidates
+        .iter()
+        .find_map(|candidate| syn::parse_str::<Ident>(candidate).ok());
+    let mut variant = chosen.unwrap_or_else(|| name.clone());
+    variant.set_span(generated_at(name.span()));
+    variant
+}
+
+/// `spawn` for `new`, else `spawn_name`.
+pub(crate) fn spawn(constructor: &Ident) -> Ident {
+    if constructor == words::NEW {
+        Ident::new(words::SPAWN, generated_at(constructor.span()))
+    } else {
+        format_ident!(
+            "{}_{}",
+            words::SPAWN,
+            constructor.unraw(),
+            span = generated_at(constructor.span())
+        )
+    }
+}
+
+/// An identifier for the `index`th parameter (from one) that none of `taken` uses.
+pub(crate) fn argument(index: usize, span: Span, taken: &[String]) -> Ident {
+    let mut text = format!("argument_{index}");
+    while taken.contains(&text) {
+        text.push('_');
+    }
+    Ident::new(&text, generated_at(span))
+}

@@ -1,0 +1,133 @@
+//! Turns one function of the block into its place in the model: constructor, method, hook or none of them.
+//! Judges nothing that `check` can judge. Layer: above the other rooms of `parse`.
+
+use proc_macro2::Ident;
+use syn::spanned::Spanned as _;
+use syn::{FnArg, Pat, PatType, Type, Visibility};
+
+use super::{attributes, block, types};
+use crate::errors::Errors;
+use crate::model::{
+    Actor, Argument, Constructor, Function, Hook, HookKind, Method, Misplaced, Parameter,
+};
+use crate::{names, words};
+
+/// Adds one function of the user's block to the actor.
+pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Function) {
+    let signature = &function.signature;
+    let helper = attributes::only_helper(errors, &function.attributes);
+    let exported = !matches!(function.visibility, Visibility::Inherited);
+    let has_self = signature.receiver().is_some();
+    let constructs = types::constructs(&signature.output, &actor.self_ty).filter(|_| !has_self);
+
+    match helper {
+        Some((word, attribute)) if hook_kind(word).is_some() => {
+            actor
+                .hooks
+                .extend(hook_kind(word).map(|kind| hook(kind, attribute, function)));
+        }
+        Some((_, attribute)) if !exported || !has_self => {
+            let name = signature.ident.clone();
+            actor.misplaced.push(Misplaced {
+                attribute,
+                function: name,
+                has_self,
+            });
+        }
+        oneway if exported && has_self => {
+            actor.methods.push(Method {
+                function: digest(function),
+                oneway: oneway.map(|(_, attribute)| attribute),
+                reply: types::reply(&signature.output),
+                twin: names::suffixed(&signature.ident, words::ASYNC_SUFFIX),
+            });
+        }
+        _ => match constructs {
+            Some(fallible) if exported => {
+                let spawn = names::spawn(&signature.ident);
+                let spawn_with = names::suffixed(&spawn, words::WITH_SUFFIX);
+                actor.constructors.push(Constructor {
+                    function: digest(function),
+                    fallible,
+                    spawn,
+                    spawn_with,
+                });
+            }
+            Some(_) => actor.hidden_constructors.push(signature.ident.clone()),
+            None => {}
+        },
+    }
+}
+
+fn hook_kind(word: &str) -> Option<HookKind> {
+    match word {
+        words::STARTED => Some(HookKind::Started),
+        words::STOPPED => Some(HookKind::Stopped),
+        words::ACTIVATE => Some(HookKind::Activate),
+        words::DEACTIVATE => Some(HookKind::Deactivate),
+        _ => None,
+    }
+}
+
+fn hook(kind: HookKind, attribute: syn::Attribute, function: &block::Function) -> Hook {
+    Hook {
+        kind,
+        attribute,
+        visibility: function.visibility.clone(),
+        cfgs: attributes::cfgs(&function.attributes),
+        original: function.signature.clone(),
+        parameters: parameters(function),
+    }
+}
+
+fn digest(function: &block::Function) -> Function {
+    let name = function.signature.ident.clone();
+    Function {
+        visibility: function.visibility.clone(),
+        carried: attributes::carried(&function.attributes),
+        original: function.signature.clone(),
+        parameters: parameters(function),
+        variant: names::variant(&name),
+        name,
+    }
+}
+
+fn parameters(function: &block::Function) -> Vec<Parameter> {
+    let inputs = &function.signature.inputs;
+    let typed = |input: &'_ FnArg| match input {
+        FnArg::Typed(typed) => Some(typed.clone()),
+        FnArg::Receiver(_) => None,
+    };
+    let typed: Vec<PatType> = inputs.iter().filter_map(typed).collect();
+    let taken: Vec<String> = typed
+        .iter()
+        .filter_map(|input| plain_name(&input.pat))
+        .map(|name| name.to_string())
+        .collect();
+    let read = |(index, input): (usize, &PatType)| parameter(index + 1, input, &taken);
+    typed.iter().enumerate().map(read).collect()
+}
+
+fn parameter(index: usize, input: &PatType, taken: &[String]) -> Parameter {
+    let ty: Type = (*input.ty).clone();
+    if types::is_context(&ty) {
+        return Parameter::Context(ty);
+    }
+    let name =
+        plain_name(&input.pat).unwrap_or_else(|| names::argument(index, input.pat.span(), taken));
+    Parameter::Argument(Argument {
+        cfgs: attributes::cfgs(&input.attrs),
+        name,
+        carriage: types::carriage(&ty),
+        ty,
+    })
+}
+
+/// The name that a pattern such as `x`, `mut x` or `x @ ..` binds as a whole.
+fn plain_name(pattern: &Pat) -> Option<Ident> {
+    match pattern {
+        Pat::Ident(pattern) => Some(pattern.ident.clone()),
+        Pat::Paren(pattern) => plain_name(&pattern.pat),
+        _ => None,
+    }
+}

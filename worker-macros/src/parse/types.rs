@@ -1,0 +1,179 @@
+//! Reads types by their syntax: what is a borrow, bytes, a path, a result, the actor itself.
+//! A macro sees names only; whatever it cannot know stays as written. Layer: bottom of `parse`.
+
+use quote::ToTokens as _;
+use syn::{GenericArgument, Path, PathArguments, PathSegment, ReturnType, Type, TypeReference};
+
+use crate::model::{Carriage, Fallible, Reply};
+use crate::words;
+
+/// The type without the invisible groups of `macro_rules!` fragments and without parentheses.
+pub(crate) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        _ => ty,
+    }
+}
+
+fn path(ty: &Type) -> Option<&Path> {
+    match bare(ty) {
+        Type::Path(path) if path.qself.is_none() => Some(&path.path),
+        _ => None,
+    }
+}
+
+/// The last segment of a path type.
+pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    path(ty)?.segments.last()
+}
+
+/// The type arguments of the last segment; `None` when it has arguments of another kind.
+fn type_arguments(segment: &PathSegment) -> Option<Vec<&Type>> {
+    match &segment.arguments {
+        PathArguments::None => Some(Vec::new()),
+        PathArguments::Parenthesized(_) => None,
+        PathArguments::AngleBracketed(arguments) => arguments
+            .args
+            .iter()
+            .map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            })
+            .collect(),
+    }
+}
+
+/// `name<T>`, whatever stands before it: this `T`.
+fn only_argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
+    let segment = last_segment(ty)?;
+    match type_arguments(segment)?.as_slice() {
+        [argument] if segment.ident == name => Some(argument),
+        _ => None,
+    }
+}
+
+/// `name` alone or `module::name` (so that a user's own `shapes::Path` is not taken for it).
+fn is_std(ty: &Type, module: &str, name: &str) -> bool {
+    let Some(path) = path(ty) else { return false };
+    let mut segments = path.segments.iter().rev();
+    let is_name = segments
+        .next()
+        .is_some_and(|last| last.ident == name && last.arguments.is_empty());
+    is_name && segments.next().is_none_or(|before| before.ident == module)
+}
+
+fn is_word(ty: &Type, name: &str) -> bool {
+    path(ty).is_some_and(|path| path.is_ident(name))
+}
+
+pub(crate) fn is_str(ty: &Type) -> bool {
+    is_word(ty, "str")
+}
+
+/// `[u8]`.
+pub(crate) fn is_byte_slice(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Slice(slice) if is_word(&slice.elem, "u8"))
+}
+
+fn is_owned_bytes(ty: &Type) -> bool {
+    let is_vec = only_argument(ty, "Vec").is_some_and(|element| is_word(element, "u8"));
+    is_vec || only_argument(ty, "Box").is_some_and(is_byte_slice)
+}
+
+/// The shared borrow in `&T`.
+pub(crate) fn shared_borrow(ty: &Type) -> Option<&TypeReference> {
+    match bare(ty) {
+        Type::Reference(reference) if reference.mutability.is_none() => Some(reference),
+        _ => None,
+    }
+}
+
+/// Whether this is `&Context<..>`, which never travels.
+pub(crate) fn is_context(ty: &Type) -> bool {
+    match bare(ty) {
+        Type::Reference(reference) => only_argument(&reference.elem, words::CONTEXT).is_some(),
+        _ => false,
+    }
+}
+
+/// The `T` of an `Option<T>`, or the type itself.
+pub(crate) fn optional(ty: &Type) -> &Type {
+    only_argument(ty, "Option").unwrap_or(ty)
+}
+
+/// How an argument of this type sits in its message.
+pub(crate) fn carriage(ty: &Type) -> Carriage {
+    match only_argument(ty, "Option") {
+        Some(inner) => match direct(inner) {
+            Carriage::Ref => Carriage::OptionalRef,
+            carriage => carriage,
+        },
+        None => direct(ty),
+    }
+}
+
+fn direct(ty: &Type) -> Carriage {
+    if let Some(reference) = shared_borrow(ty) {
+        return match &*reference.elem {
+            element if is_str(element) => Carriage::Plain,
+            element if is_byte_slice(element) => Carriage::Bytes,
+            element if is_std(element, "path", "Path") => Carriage::Path,
+            _ => Carriage::Ref,
+        };
+    }
+    match ty {
+        _ if is_owned_bytes(ty) => Carriage::Bytes,
+        _ if is_std(ty, "path", "PathBuf") => Carriage::Path,
+        _ => Carriage::Plain,
+    }
+}
+
+/// What a method with this return type gives back.
+pub(crate) fn reply(output: &ReturnType) -> Reply {
+    let ReturnType::Type(_, ty) = output else {
+        return Reply::Unit;
+    };
+    match bare(ty) {
+        Type::Never(_) => return Reply::Never,
+        Type::Tuple(tuple) if tuple.elems.is_empty() => return Reply::Unit,
+        Type::Reference(reference) if reference.mutability.is_none() => {
+            return Reply::Borrowed((*reference.elem).clone());
+        }
+        _ => {}
+    }
+    match result_arguments(ty).as_deref() {
+        Some([value, error]) => Reply::Result((*value).clone(), (*error).clone()),
+        Some([_]) => Reply::Alias((**ty).clone()),
+        _ => Reply::Value((**ty).clone()),
+    }
+}
+
+fn result_arguments(ty: &Type) -> Option<Vec<&Type>> {
+    let segment = last_segment(ty)?;
+    if segment.ident == words::RESULT {
+        type_arguments(segment)
+    } else {
+        None
+    }
+}
+
+/// Whether a function with this return type makes the actor, and how it can fail.
+pub(crate) fn constructs(output: &ReturnType, self_ty: &Type) -> Option<Fallible> {
+    let ReturnType::Type(_, ty) = output else {
+        return None;
+    };
+    if is_self(ty, self_ty) {
+        return Some(Fallible::Never);
+    }
+    match result_arguments(ty)?.as_slice() {
+        [value, error] if is_self(value, self_ty) => Some(Fallible::Error((*error).clone())),
+        [value] if is_self(value, self_ty) => Some(Fallible::Alias((**ty).clone())),
+        _ => None,
+    }
+}
+
+fn is_self(ty: &Type, self_ty: &Type) -> bool {
+    is_word(ty, "Self")
+        || bare(ty).to_token_stream().to_string() == bare(self_ty).to_token_stream().to_string()
+}

@@ -1,0 +1,4 @@
+//! Tests of the pipeline on tokens, without a compiler.
+
+mod golden;
+mod support;
