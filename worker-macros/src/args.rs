@@ -2,12 +2,12 @@
 //! Reads them and reports malformed ones; knows nothing of the block below. Layer: above `errors` and `words`.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Token, parse_quote};
 
 use crate::errors::Errors;
+use crate::shown::shown;
 use crate::words::{self, OptionWord};
 
 /// What the user chose; a name not chosen is derived from the actor's.
@@ -57,10 +57,11 @@ pub(crate) fn parse(errors: &mut Errors, tokens: TokenStream) -> Options {
 fn option(errors: &mut Errors, options: &mut Options, input: ParseStream<'_>) {
     let Ok(word) = input.call(Ident::parse_any) else {
         let found = rest_of_option(input);
+        let text = shown(&found);
         return errors.at(
             &found,
             format!(
-                "expected an option, found `{found}`: write {}",
+                "expected an option, found `{text}`: write {}",
                 words::options()
             ),
         );
@@ -123,7 +124,7 @@ fn malformed(errors: &mut Errors, word: &Ident, known: &OptionWord, tokens: &Tok
         tokens,
         format!(
             "`{word}` expects {expected}, found `{}`: write `{word} = {}`",
-            tokens.to_token_stream(),
+            shown(tokens),
             known.value
         ),
     );

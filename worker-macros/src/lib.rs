@@ -12,6 +12,7 @@ mod model;
 mod names;
 mod parse;
 mod pipeline;
+mod shown;
 mod words;
 
 #[cfg(test)]

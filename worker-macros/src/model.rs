@@ -2,7 +2,7 @@
 //! Answers simple questions; builds no tokens and knows no rule. Layer: between `parse` and `check`/`expand`.
 
 use proc_macro2::Ident;
-use syn::{Attribute, Generics, Path, Receiver, Signature, Type, Visibility};
+use syn::{Attribute, GenericParam, Generics, Path, Signature, Type, Visibility};
 
 /// Everything the attribute knows about one annotated block.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Actor {
     pub(crate) frontend: Ident,
     pub(crate) request: Ident,
     pub(crate) constructor: Ident,
+    /// Some function of the block could not be read and is reported already.
+    pub(crate) incomplete: bool,
     pub(crate) constructors: Vec<Constructor>,
     /// Functions that would be constructors if they were exported.
     pub(crate) hidden_constructors: Vec<Ident>,
@@ -151,6 +153,10 @@ pub(crate) enum Carriage {
 
 /// What a method gives back.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a handful of values, none of them moved about"
+)]
 pub(crate) enum Reply {
     Unit,
     /// `!`.
@@ -164,22 +170,20 @@ pub(crate) enum Reply {
 }
 
 impl Function {
-    pub(crate) fn receiver(&self) -> Option<&Receiver> {
-        self.original.receiver()
-    }
-
     /// The parameters that travel.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
         arguments(&self.parameters)
     }
 
+    /// Type and const parameters of the function's own.
+    pub(crate) fn chosen_at_the_call(&self) -> impl Iterator<Item = &GenericParam> {
+        let parameters = self.original.generics.params.iter();
+        parameters.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+    }
+
     /// Whether the types at the call choose the code to run.
     pub(crate) fn is_generic(&self) -> bool {
-        self.original
-            .generics
-            .params
-            .iter()
-            .any(|parameter| !matches!(parameter, syn::GenericParam::Lifetime(_)))
+        self.chosen_at_the_call().next().is_some()
     }
 }
 

@@ -1,10 +1,11 @@
 //! Names derived from the user's: variants, frontend methods, made-up argument names.
-//! No rules about clashes (see `check`). Layer: above `words`.
+//! No rules about clashes (see `check`). Layer: above `words` and `model`.
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::ext::IdentExt as _;
 
+use crate::model::Function;
 use crate::words;
 
 /// The user's place with the macro's own hygiene: an editor jumps to the user's code, lints see generated code.
@@ -65,4 +66,9 @@ pub(crate) fn argument(index: usize, span: Span, taken: &[String]) -> Ident {
         text.push('_');
     }
     Ident::new(&text, generated_at(span))
+}
+
+/// The struct that carries a generic method's arguments: `DecoderPut` for `put`.
+pub(crate) fn message(actor: &Ident, function: &Function) -> Ident {
+    suffixed(actor, &function.variant.to_string())
 }

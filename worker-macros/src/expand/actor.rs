@@ -7,6 +7,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Lifetime, ReturnType};
 
+use super::arms::Pattern;
 use super::messages::Marker;
 use super::{Expansion, arms};
 use crate::model::{Constructor, Fallible, Function, Hook, HookKind, Method, Parameter, Reply};
@@ -44,6 +45,34 @@ pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
             #construct
             #dispatch
             #(#hooks)*
+        }
+    }
+}
+
+/// What makes a type with mistakes in its block still an actor, without messages.
+pub(super) fn skeleton(expansion: &Expansion<'_>) -> TokenStream {
+    let (actor, runtime, message) = (expansion.actor, expansion.runtime, &expansion.message);
+    let (cfgs, self_ty, name) = (
+        expansion.cfgs(),
+        &actor.self_ty,
+        actor.name.unraw().to_string(),
+    );
+    let (declaration, where_clause) = (
+        expansion.generics.declaration(None),
+        &expansion.generics.where_clause,
+    );
+    emit! {
+        #cfgs
+        impl #declaration #runtime::Actor for #self_ty #where_clause {
+            type Constructor<#message> = ();
+            type Request<#message> = ();
+            const NAME: &'static str = #name;
+            fn construct(_: (), _: &#runtime::__private::Construction) -> #runtime::__private::Constructed<Self> {
+                loop {}
+            }
+            fn dispatch(&mut self, _: (), _: &#runtime::__private::Call<'_, Self>) -> #runtime::__private::Replied {
+                loop {}
+            }
         }
     }
 }
@@ -138,7 +167,7 @@ fn construct_arm(message: &Ident, constructor: &Constructor) -> TokenStream {
     };
     let method = at_reply(function, method);
     arms::arms(
-        message,
+        &Pattern::variant(message, function),
         function,
         &TokenStream::new(),
         |values| emit!(construction.#method(Self::#name(#values))),
@@ -169,7 +198,7 @@ fn dispatch(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
 fn dispatch_arm(message: &Ident, method: &Method) -> TokenStream {
     let name = &method.function.name;
     arms::arms(
-        message,
+        &Pattern::variant(message, &method.function),
         &method.function,
         &emit!(call.context()),
         |values| answer(method, emit!(self.#name(#values))),

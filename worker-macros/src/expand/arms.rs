@@ -3,14 +3,37 @@
 //! Output: `DecoderRequest::Shift { by } => call.reply(self.shift(&by, call.context())),`
 
 use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
 use syn::{Attribute, Meta};
 
 use crate::model::{Argument, Carriage, Function, Parameter};
 
+/// What the arms of a function match on.
+pub(super) struct Pattern {
+    /// `DecoderRequest::Shift`.
+    pub(super) path: TokenStream,
+    /// It is a struct of one function, not a variant among others.
+    pub(super) own: bool,
+    /// It has fields besides the arguments.
+    pub(super) open: bool,
+}
+
+impl Pattern {
+    /// A variant of a message enum.
+    pub(super) fn variant(message: &Ident, function: &Function) -> Self {
+        let variant = &function.variant;
+        Self {
+            path: emit!(#message::#variant),
+            own: false,
+            open: false,
+        }
+    }
+}
+
 /// The arms of one function: one, or one per combination of its arguments' `#[cfg]`s, since an argument of a call
 /// cannot carry an attribute.
 pub(super) fn arms(
-    message: &Ident,
+    pattern: &Pattern,
     function: &Function,
     context: &TokenStream,
     answer: impl Fn(TokenStream) -> TokenStream,
@@ -30,16 +53,19 @@ pub(super) fn arms(
         let conditions = conditional
             .iter()
             .map(|argument| condition(argument, present(argument)));
-        let (cfgs, variant) = (&function.carried.cfgs, &function.variant);
+        // A message of its own is conditional as a whole.
+        let cfgs = function.carried.cfgs.iter().filter(|_| !pattern.own);
+        let rest = pattern.open.then(|| emit!(..));
+        let path = &pattern.path;
         let names: Vec<&Ident> = function
             .arguments()
             .filter(|argument| present(argument))
             .map(|argument| &argument.name)
             .collect();
-        let names = if function.arguments().next().is_none() {
+        let names = if function.arguments().next().is_none() && !pattern.own {
             emit!()
         } else {
-            emit!({ #(#names),* })
+            emit!({ #(#names,)* #rest })
         };
         let values = function
             .parameters
@@ -52,13 +78,13 @@ pub(super) fn arms(
             });
         let values = emit!(#(#values),*);
         let answer = answer(values);
-        all.extend(emit!(#(#cfgs)* #(#conditions)* #message::#variant #names => #answer,));
+        all.extend(emit!(#(#cfgs)* #(#conditions)* #path #names => #answer,));
     }
     all
 }
 
 /// An argument as the user's method takes it.
-pub(super) fn value(argument: &Argument, place: impl quote::ToTokens) -> TokenStream {
+pub(super) fn value(argument: &Argument, place: impl ToTokens) -> TokenStream {
     match argument.carriage {
         Carriage::Ref => emit!(&#place),
         Carriage::OptionalRef => emit!(#place.as_deref()),
@@ -67,11 +93,15 @@ pub(super) fn value(argument: &Argument, place: impl quote::ToTokens) -> TokenSt
 }
 
 fn condition(argument: &Argument, present: bool) -> TokenStream {
-    let predicates = argument.cfgs.iter().filter_map(predicate);
+    let predicates: Vec<&TokenStream> = argument.cfgs.iter().filter_map(predicate).collect();
+    let all = match predicates.as_slice() {
+        [only] => emit!(#only),
+        _ => emit!(all(#(#predicates),*)),
+    };
     if present {
-        emit!(#[cfg(all(#(#predicates),*))])
+        emit!(#[cfg(#all)])
     } else {
-        emit!(#[cfg(not(all(#(#predicates),*)))])
+        emit!(#[cfg(not(#all))])
     }
 }
 

@@ -5,8 +5,9 @@
 
 use proc_macro2::TokenStream;
 
+use super::generics::Declared;
 use super::types::{self, Lifetimes};
-use super::{Expansion, docs};
+use super::{Expansion, docs, generic};
 use crate::model::{Argument, Carriage, Constructor, Function, Method};
 use crate::names;
 
@@ -18,22 +19,30 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let docs = docs::spawn(expansion, function, error.is_some());
     let docs_with = docs::spawn_with(expansion, spawn);
     let error = error.map(|error| emit!(<#error>));
-    let (attributes, visibility) = (Attributes(function).tokens(), &function.visibility);
+    let (attributes, visibility) = (attributes(function), &function.visibility);
     let parameters = parameters(expansion, function);
-    let message = message(&expansion.actor.constructor, function, expansion.runtime);
+    // Refused on a constructor, so this is for the skeleton only.
+    let generics = Declared::new(&function.original.generics, None);
+    let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
+    let message = message(expansion, &expansion.actor.constructor, function);
+    let (body, body_with) = (
+        expansion
+            .body(emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))),
+        expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self))),
+    );
     emit! {
         #docs
         #attributes
-        #visibility fn #spawn(#parameters) -> ::core::result::Result<Self, #runtime::SpawnError #error> {
-            #runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self)
+        #visibility fn #spawn #declaration (#parameters) -> ::core::result::Result<Self, #runtime::SpawnError #error> #where_clause {
+            #body
         }
         #docs_with
         #attributes
-        #visibility fn #spawn_with(
+        #visibility fn #spawn_with #declaration (
             builder: &#runtime::Builder,
             #parameters
-        ) -> ::core::result::Result<Self, #runtime::SpawnError #error> {
-            #runtime::Handle::spawn(builder, &#message).map(Self)
+        ) -> ::core::result::Result<Self, #runtime::SpawnError #error> #where_clause {
+            #body_with
         }
     }
 }
@@ -44,22 +53,25 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let (value, error) = types::reply(&method.reply, &expansion.actor.self_ty, runtime);
     let docs = docs::call(expansion, method, error.is_some());
     let call_error = error.as_ref().map(|error| emit!(<#error>));
-    let (attributes, visibility) = (Attributes(function).tokens(), &function.visibility);
+    let (attributes, visibility) = (attributes(function), &function.visibility);
     let (name, parameters) = (
         names::generated(&function.name),
         parameters(expansion, function),
     );
-    let message = message(&expansion.actor.request, function, runtime);
-    let how = if method.oneway.is_some() {
-        emit!(send)
-    } else {
-        emit!(call)
-    };
+    let generics = Declared::new(&function.original.generics, None);
+    let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
+    let message = message(expansion, &expansion.actor.request, function);
+    let (call, call_async) = senders(method);
+    let (body, body_async) = (
+        expansion.body(emit!(self.0.#call(&#message))),
+        expansion.body(emit!(self.0.#call_async(&#message))),
+    );
     let blocking = emit! {
         #docs
         #attributes
-        #visibility fn #name(&self, #parameters) -> ::core::result::Result<#value, #runtime::CallError #call_error> {
-            self.0.#how(&#message)
+        #visibility fn #name #declaration (&self, #parameters)
+            -> ::core::result::Result<#value, #runtime::CallError #call_error> #where_clause {
+            #body
         }
     };
     if method.oneway.is_some() {
@@ -71,45 +83,52 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
         #blocking
         #docs
         #attributes
-        #visibility fn #twin(&self, #parameters) -> #runtime::Pending<#value #pending_error> {
-            self.0.call_async(&#message)
+        #visibility fn #twin #declaration (&self, #parameters)
+            -> #runtime::Pending<#value #pending_error> #where_clause {
+            #body_async
         }
     }
 }
 
-/// The attributes that the user's function shares with its frontend methods, docs apart.
-struct Attributes<'m>(&'m Function);
-
-impl Attributes<'_> {
-    fn tokens(&self) -> TokenStream {
-        let carried = &self.0.carried;
-        let (cfgs, deprecated, must_use) = (&carried.cfgs, &carried.deprecated, &carried.must_use);
-        emit!(#(#cfgs)* #deprecated #must_use)
+/// The handle's methods that send: the one that waits, or the one-way one, and the one that does not wait.
+fn senders(method: &Method) -> (TokenStream, TokenStream) {
+    match (method.oneway.is_some(), method.function.is_generic()) {
+        (false, false) => (emit!(call), emit!(call_async)),
+        (true, false) => (emit!(send), emit!()),
+        (false, true) => (emit!(call_generic), emit!(call_generic_async)),
+        (true, true) => (emit!(send_generic), emit!()),
     }
+}
+
+/// The attributes that the user's function shares with its frontend methods, docs apart.
+fn attributes(function: &Function) -> TokenStream {
+    let carried = &function.carried;
+    let (cfgs, deprecated, must_use) = (&carried.cfgs, &carried.deprecated, &carried.must_use);
+    emit!(#(#cfgs)* #deprecated #must_use)
 }
 
 /// `jpeg: &[u8], n: u32`, as the user wrote them.
 fn parameters(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
-    let lifetimes = if function.is_generic() {
-        Lifetimes::Written
-    } else {
-        Lifetimes::Elided
-    };
     let parameters = function.arguments().map(|argument| {
         let (cfgs, name) = (&argument.cfgs, &argument.name);
-        let ty = types::place(&argument.ty, &lifetimes, &expansion.actor.self_ty);
+        let ty = types::place(&argument.ty, &Lifetimes::Elided, &expansion.actor.self_ty);
         emit!(#(#cfgs)* #name: #ty)
     });
     emit!(#(#parameters),*)
 }
 
-/// `DecoderRequest::Decode { jpeg }`.
-fn message(message: &syn::Ident, function: &Function, runtime: &syn::Path) -> TokenStream {
-    let variant = &function.variant;
-    let fields: Vec<TokenStream> = function
+/// `DecoderRequest::Decode { jpeg }`, or for a generic method `DecoderPut { key, value }`.
+fn message(expansion: &Expansion<'_>, message: &syn::Ident, function: &Function) -> TokenStream {
+    let mut fields: Vec<TokenStream> = function
         .arguments()
-        .map(|argument| field(argument, runtime))
+        .map(|argument| field(argument, expansion.runtime))
         .collect();
+    if function.is_generic() {
+        let name = names::message(&expansion.actor.name, function);
+        fields.extend(generic::marker_field(expansion, function));
+        return emit!(#name { #(#fields),* });
+    }
+    let variant = &function.variant;
     if fields.is_empty() {
         emit!(#message::#variant)
     } else {

@@ -138,7 +138,7 @@ impl Expansion<'_> {
     /// A link to the user's function.
     pub(super) fn link(&self, function: &Function) -> String {
         let (name, path, function) = (&self.actor.name, &self.actor_path, &function.name);
-        if *path == name.to_string() {
+        if name == path {
             format!("[`{name}::{function}`]")
         } else {
             format!("[`{name}::{function}`]({path}::{function})")
@@ -148,7 +148,7 @@ impl Expansion<'_> {
     /// A link to the user's type.
     pub(super) fn actor_link(&self) -> String {
         let (name, path) = (&self.actor.name, &self.actor_path);
-        if *path == name.to_string() {
+        if name == path {
             format!("[`{name}`]")
         } else {
             format!("[`{name}`]({path})")

@@ -16,7 +16,9 @@ pub(super) fn frontend(expansion: &Expansion<'_>) -> TokenStream {
         .iter()
         .map(|constructor| calls::constructor(expansion, constructor));
     let methods = expansion
-        .plain_methods()
+        .actor
+        .methods
+        .iter()
         .map(|method| calls::method(expansion, method));
     let own = emit!(#(#constructors)* #(#methods)*);
     let (structure, methods, traits) = (
@@ -39,9 +41,12 @@ fn structure(expansion: &Expansion<'_>) -> TokenStream {
          Clones share the actor.",
         expansion.actor_link()
     ));
+    let derive =
+        derives(expansion).then(|| emit!(#[derive(::core::clone::Clone, ::core::fmt::Debug)]));
     emit! {
         #cfgs
         #docs
+        #derive
         #visibility struct #name #declaration (#runtime::Handle<#self_ty>) #where_clause;
     }
 }
@@ -70,8 +75,12 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
         expansion.public_link("StopError")
     ));
     let process = docs::lines("The process in which the actor lives.");
+    let unused = expansion
+        .skeleton
+        .then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
     emit! {
         #cfgs
+        #unused
         #[allow(private_interfaces, dead_code, reason = "as visible as the actor, and rarely all of it in use")]
         impl #declaration #name #arguments #where_clause {
             #own
@@ -93,6 +102,11 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
     }
 }
 
+/// A derive would ask the actor's type parameters for what only the handle needs.
+fn derives(expansion: &Expansion<'_>) -> bool {
+    expansion.generics.is_empty()
+}
+
 fn traits(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
     let (name, self_ty) = (&actor.frontend, &actor.self_ty);
@@ -101,21 +115,26 @@ fn traits(expansion: &Expansion<'_>) -> TokenStream {
         expansion.generics.arguments(None),
     );
     let where_clause = &expansion.generics.where_clause;
+    let written = (!derives(expansion)).then(|| {
+        emit! {
+            #cfgs
+            #[automatically_derived]
+            impl #declaration ::core::clone::Clone for #name #arguments #where_clause {
+                fn clone(&self) -> Self {
+                    Self(self.0.clone())
+                }
+            }
+            #cfgs
+            #[automatically_derived]
+            impl #declaration ::core::fmt::Debug for #name #arguments #where_clause {
+                fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    ::core::fmt::Debug::fmt(&self.0, formatter)
+                }
+            }
+        }
+    });
     emit! {
-        #cfgs
-        #[automatically_derived]
-        impl #declaration ::core::clone::Clone for #name #arguments #where_clause {
-            fn clone(&self) -> Self {
-                Self(self.0.clone())
-            }
-        }
-        #cfgs
-        #[automatically_derived]
-        impl #declaration ::core::fmt::Debug for #name #arguments #where_clause {
-            fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                ::core::fmt::Debug::fmt(&self.0, formatter)
-            }
-        }
+        #written
         #cfgs
         #[automatically_derived]
         impl #declaration #runtime::Frontend for #name #arguments #where_clause {

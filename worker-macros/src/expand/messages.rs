@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, TokenStream};
 
 use super::{Expansion, docs, types};
-use crate::model::Function;
+use crate::model::{Argument, Function};
 
 /// The requests: one variant per method.
 pub(super) fn requests(expansion: &Expansion<'_>) -> TokenStream {
@@ -80,7 +80,18 @@ fn variant(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
         &function.carried.docs,
         &format!("Runs {}.", expansion.link(function)),
     );
-    let fields = function.arguments().map(|argument| {
+    let fields = fields(expansion, function);
+    let fields = if fields.is_empty() {
+        emit!()
+    } else {
+        emit!({ #(#fields),* })
+    };
+    emit!(#(#cfgs)* #summary #name #fields)
+}
+
+/// The arguments of a function as fields.
+pub(super) fn fields(expansion: &Expansion<'_>, function: &Function) -> Vec<TokenStream> {
+    let field = |argument: &Argument| {
         let (cfgs, name, ty) = (&argument.cfgs, &argument.name, expansion.field(argument));
         let doc = docs::lines(&format!(
             "Argument `{name}` of {}.",
@@ -88,14 +99,8 @@ fn variant(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
         ));
         let attribute = types::field_attribute(argument, expansion.runtime);
         emit!(#(#cfgs)* #doc #attribute #name: #ty)
-    });
-    let fields: Vec<TokenStream> = fields.collect();
-    let fields = if fields.is_empty() {
-        TokenStream::new()
-    } else {
-        emit!({ #(#fields),* })
     };
-    emit!(#(#cfgs)* #summary #name #fields)
+    function.arguments().map(field).collect()
 }
 
 /// What a message enum declares but none of its variants certainly uses.
@@ -136,7 +141,7 @@ impl Marker {
 }
 
 /// Whether a name occurs among these tokens.
-fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
+pub(super) fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
     tokens.clone().into_iter().any(|tree| match tree {
         proc_macro2::TokenTree::Ident(ident) => ident == *name,
         proc_macro2::TokenTree::Group(group) => mentions(&group.stream(), name),

@@ -14,19 +14,24 @@ mod arms;
 mod calls;
 mod docs;
 mod frontend;
+mod generic;
 mod generics;
 mod messages;
 mod types;
 
 use proc_macro2::TokenStream;
-use syn::{Lifetime, PathArguments, Type, parse_quote};
+use syn::visit_mut::VisitMut as _;
+use syn::{GenericParam, Generics, Lifetime, PathArguments, Type, parse_quote};
 
 use self::generics::Declared;
-use crate::model::{Actor, Argument, Function};
+use self::types::Lifetimes;
+use crate::model::{Actor, Argument, Function, Method};
 
 /// What all generated items share.
 pub(crate) struct Expansion<'m> {
     actor: &'m Actor,
+    /// Signatures only, for a block with mistakes.
+    skeleton: bool,
     runtime: &'m syn::Path,
     /// The lifetime of what a message borrows.
     message: Lifetime,
@@ -37,18 +42,55 @@ pub(crate) struct Expansion<'m> {
 
 /// Everything that stands beside the user's block.
 pub(crate) fn expand(actor: &Actor) -> TokenStream {
-    let expansion = Expansion::new(actor);
+    let expansion = Expansion::new(actor, false);
     let requests = messages::requests(&expansion);
     let constructors = messages::constructors(&expansion);
+    let generic = expansion
+        .generic_methods()
+        .map(|method| generic::message(&expansion, method));
+    let generic = emit!(#(#generic)*);
     let backend = actor::implementation(&expansion);
     let frontend = frontend::frontend(&expansion);
-    emit!(#requests #constructors #backend #frontend)
+    emit!(#requests #constructors #generic #backend #frontend)
+}
+
+/// The frontend of a block with mistakes: all of its signatures, none of its messages.
+pub(crate) fn skeleton(actor: &Actor) -> TokenStream {
+    let expansion = Expansion::new(actor, true);
+    let backend = actor::skeleton(&expansion);
+    let frontend = frontend::frontend(&expansion);
+    emit!(#backend #frontend)
+}
+
+/// The type with `'static` for every lifetime.
+pub(crate) fn owned(ty: &Type) -> Type {
+    types::place(ty, &Lifetimes::Static, ty)
+}
+
+/// The generics without lifetimes of their own.
+pub(crate) fn owned_generics(generics: &Generics) -> Generics {
+    let anything: Type = parse_quote!(());
+    types::placed(
+        generics,
+        &Lifetimes::Static,
+        &anything,
+        |visitor, generics| {
+            generics.params = generics
+                .params
+                .iter()
+                .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+                .cloned()
+                .collect();
+            visitor.visit_generics_mut(generics);
+        },
+    )
 }
 
 impl<'m> Expansion<'m> {
-    pub(crate) fn new(actor: &'m Actor) -> Self {
+    fn new(actor: &'m Actor, skeleton: bool) -> Self {
         Self {
             actor,
+            skeleton,
             runtime: &actor.runtime,
             message: message_lifetime(actor),
             generics: Declared::new(&actor.generics, None),
@@ -68,11 +110,24 @@ impl<'m> Expansion<'m> {
     }
 
     /// Methods that are variants of the request enum; the others choose their code by the types at the call.
-    fn plain_methods(&self) -> impl Iterator<Item = &'m crate::model::Method> {
+    fn plain_methods(&self) -> impl Iterator<Item = &'m Method> {
         self.actor
             .methods
             .iter()
             .filter(|method| !method.function.is_generic())
+    }
+
+    /// Methods with a message of their own.
+    fn generic_methods(&self) -> impl Iterator<Item = &'m Method> {
+        self.actor
+            .methods
+            .iter()
+            .filter(|method| method.function.is_generic())
+    }
+
+    /// What a generated function does, or for a skeleton, something that fits every return type.
+    fn body(&self, body: TokenStream) -> TokenStream {
+        if self.skeleton { emit!(loop {}) } else { body }
     }
 
     /// Whether the messages of these functions borrow.

@@ -18,8 +18,6 @@ pub(super) enum Lifetimes<'a> {
     Message(&'a Lifetime),
     /// Left out, as in a hand-written signature.
     Elided,
-    /// As written, because the method's generics stay as written.
-    Written,
     /// Nothing to borrow from: the value was decoded here.
     Static,
 }
@@ -62,7 +60,6 @@ impl VisitMut for Visitor<'_> {
             Lifetimes::Message(message) => *lifetime = (*message).clone(),
             Lifetimes::Elided => *lifetime = Lifetime::new("'_", lifetime.span()),
             Lifetimes::Static => *lifetime = Lifetime::new("'static", lifetime.span()),
-            Lifetimes::Written => {}
         }
     }
 
@@ -81,7 +78,6 @@ impl VisitMut for Visitor<'_> {
             Lifetimes::Static => {
                 reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site()))
             }
-            Lifetimes::Written => {}
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Block {
     prefix: TokenStream,
     braces: Group,
     pub(crate) items: Vec<Item>,
+    /// A function among the items could not be read.
+    pub(crate) incomplete: bool,
 }
 
 /// One item of the block.
@@ -58,9 +60,10 @@ pub(crate) fn cut(errors: &mut Errors, tokens: TokenStream) -> syn::Result<Block
         Err(_) => return Err(not_an_impl(prefix)),
     };
     let mut items = Vec::new();
+    let mut incomplete = false;
     let read = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            items.push(item(errors, input)?);
+            items.push(item(errors, &mut incomplete, input)?);
         }
         Ok(())
     };
@@ -70,6 +73,7 @@ pub(crate) fn cut(errors: &mut Errors, tokens: TokenStream) -> syn::Result<Block
         prefix,
         braces,
         items,
+        incomplete,
     })
 }
 
@@ -116,7 +120,7 @@ fn not_an_impl(tokens: TokenStream) -> syn::Error {
     }
 }
 
-fn item(errors: &mut Errors, input: ParseStream<'_>) -> syn::Result<Item> {
+fn item(errors: &mut Errors, incomplete: &mut bool, input: ParseStream<'_>) -> syn::Result<Item> {
     let ahead = input.fork();
     if !is_function(&ahead) {
         return other(input).map(Item::Other);
@@ -129,6 +133,7 @@ fn item(errors: &mut Errors, input: ParseStream<'_>) -> syn::Result<Item> {
         }
         Err(error) => {
             errors.push(error);
+            *incomplete = true;
             other(input).map(Item::Other)
         }
     }

@@ -34,6 +34,8 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
                 has_self,
             });
         }
+        // Defined twice: rustc says so, and a second variant would only say it again.
+        _ if exported && has_self && is_repeated(actor, function) => {}
         oneway if exported && has_self => {
             actor.methods.push(Method {
                 function: digest(function),
@@ -43,6 +45,7 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
             });
         }
         _ => match constructs {
+            Some(_) if exported && is_repeated(actor, function) => {}
             Some(fallible) if exported => {
                 let spawn = names::spawn(&signature.ident);
                 let spawn_with = names::suffixed(&spawn, words::WITH_SUFFIX);
@@ -57,6 +60,14 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
             None => {}
         },
     }
+}
+
+fn is_repeated(actor: &Actor, function: &block::Function) -> bool {
+    let conditional = !attributes::cfgs(&function.attributes).is_empty();
+    let same = |other: &Function| {
+        other.name == function.signature.ident && (other.carried.cfgs.is_empty() || !conditional)
+    };
+    actor.functions().any(same)
 }
 
 fn hook_kind(word: &str) -> Option<HookKind> {

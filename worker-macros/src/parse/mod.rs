@@ -81,6 +81,7 @@ fn empty(block: &Block, options: Options, name: &Ident) -> Actor {
         frontend: named(options.frontend, words::FRONTEND_SUFFIX),
         request: named(options.request, words::REQUEST_SUFFIX),
         constructor: named(options.constructor, words::CONSTRUCTOR_SUFFIX),
+        incomplete: block.incomplete,
         constructors: Vec::new(),
         hidden_constructors: Vec::new(),
         methods: Vec::new(),

@@ -76,6 +76,11 @@ pub(crate) fn is_byte_slice(ty: &Type) -> bool {
     matches!(bare(ty), Type::Slice(slice) if is_word(&slice.elem, "u8"))
 }
 
+/// `Path` of the standard library.
+pub(crate) fn is_std_path(ty: &Type) -> bool {
+    is_std(ty, "path", "Path")
+}
+
 fn is_owned_bytes(ty: &Type) -> bool {
     let is_vec = only_argument(ty, "Vec").is_some_and(|element| is_word(element, "u8"));
     is_vec || only_argument(ty, "Box").is_some_and(is_byte_slice)
@@ -118,7 +123,7 @@ fn direct(ty: &Type) -> Carriage {
         return match &*reference.elem {
             element if is_str(element) => Carriage::Plain,
             element if is_byte_slice(element) => Carriage::Bytes,
-            element if is_std(element, "path", "Path") => Carriage::Path,
+            element if is_std_path(element) => Carriage::Path,
             _ => Carriage::Ref,
         };
     }

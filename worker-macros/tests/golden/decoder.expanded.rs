@@ -149,6 +149,7 @@ impl ::worker_core::Actor for Decoder {
 /// The frontend of [`Decoder`]: the actor lives in a process of its own, and each method here is a message to it.
 ///
 /// Clones share the actor.
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct DecoderFrontend(::worker_core::Handle<Decoder>);
 #[allow(
     private_interfaces,
@@ -358,18 +359,6 @@ impl DecoderFrontend {
     #[must_use]
     pub fn process(&self) -> &::worker_core::Process {
         self.0.process()
-    }
-}
-#[automatically_derived]
-impl ::core::clone::Clone for DecoderFrontend {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-#[automatically_derived]
-impl ::core::fmt::Debug for DecoderFrontend {
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        ::core::fmt::Debug::fmt(&self.0, formatter)
     }
 }
 #[automatically_derived]

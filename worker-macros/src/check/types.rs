@@ -1,0 +1,135 @@
+//! Rules about what can travel, by the syntax of types: no pointers into a process, no types without a name.
+//! Whether a named type can be serialised is for rustc to say. Layer: part of `check`.
+
+use syn::visit::{self, Visit};
+use syn::{Lifetime, ReturnType, Type, TypeReference};
+
+use crate::errors::Errors;
+use crate::parse::types::{
+    bare, is_byte_slice, is_context, is_std_path, is_str, optional, shared_borrow,
+};
+use crate::shown::shown;
+
+/// Where a type stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Argument,
+    Output,
+}
+
+/// `fn f(&self, a: &mut T, b: impl Trait, c: &dyn Trait, d: *const T, e: fn(), f: Vec<&T>, g: &'static str)`
+pub(super) fn argument(errors: &mut Errors, ty: &Type) {
+    let mut walk = Walk {
+        errors,
+        side: Side::Argument,
+    };
+    match shared_borrow(optional(ty)) {
+        // The outermost borrow is what messages are made for.
+        Some(_) if is_context(optional(ty)) => walk.visit_type(optional(ty)),
+        Some(reference) => {
+            walk.lifetime(reference.lifetime.as_ref());
+            walk.visit_type(&reference.elem);
+        }
+        None => walk.visit_type(ty),
+    }
+}
+
+/// `fn f(&self) -> Option<&T>`, `-> &mut T`, `-> impl Trait`, `-> Box<dyn Trait>`, `-> *const T`, `-> fn()`
+pub(super) fn output(errors: &mut Errors, output: &ReturnType) {
+    let ReturnType::Type(_, ty) = output else {
+        return;
+    };
+    let mut walk = Walk {
+        errors,
+        side: Side::Output,
+    };
+    match shared_borrow(ty) {
+        Some(reference) => walk.visit_type(&reference.elem),
+        None => walk.visit_type(ty),
+    }
+}
+
+struct Walk<'e> {
+    errors: &'e mut Errors,
+    side: Side,
+}
+
+impl Walk<'_> {
+    fn lifetime(&mut self, lifetime: Option<&Lifetime>) {
+        if let Some(lifetime) =
+            lifetime.filter(|lifetime| lifetime.ident == "static" && self.side == Side::Argument)
+        {
+            self.errors.at(
+                lifetime,
+                "nothing that comes from another process is `'static`: remove it, or own the data",
+            );
+        }
+    }
+
+    fn reference(&mut self, reference: &TypeReference) {
+        let found = shown(reference);
+        if reference.mutability.is_some() {
+            let way_out = match self.side {
+                Side::Argument => "take it by value and return the new one",
+                Side::Output => "return a value",
+            };
+            return self.errors.at(
+                reference,
+                format!("`{found}` cannot reach into another process: {way_out}"),
+            );
+        }
+        match self.side {
+            Side::Output => self.errors.at(
+                reference,
+                format!("a reply borrows as a whole or not at all, found `{found}` inside another type: return an owned value there"),
+            ),
+            Side::Argument if is_sliceable(&reference.elem) => self.lifetime(reference.lifetime.as_ref()),
+            Side::Argument => self.errors.at(
+                reference,
+                format!("inside another type only `&str`, `&[u8]` and `&Path` can be borrowed, found `{found}`: own the data there"),
+            ),
+        }
+    }
+}
+
+/// What can be borrowed from a message as it is.
+fn is_sliceable(element: &Type) -> bool {
+    is_str(element) || is_byte_slice(element) || is_std_path(element)
+}
+
+impl Visit<'_> for Walk<'_> {
+    fn visit_type(&mut self, ty: &Type) {
+        let side = match self.side {
+            Side::Argument => "take",
+            Side::Output => "return",
+        };
+        let found = || shown(ty);
+        match ty {
+            Type::Reference(_) if is_context(ty) => {
+                self.errors.at(ty, "a `Context` never travels: take it as a parameter of its own, `&Context<Self>`");
+            }
+            Type::Reference(reference) => self.reference(reference),
+            Type::ImplTrait(_) if self.side == Side::Argument => self.errors.at(
+                ty,
+                format!("`{}` has no name that a message could carry: take a named type or a type parameter", found()),
+            ),
+            Type::ImplTrait(_) => {
+                self.errors.at(ty, format!("`{}` cannot be returned to another process yet: return a named type, such as a `Vec`", found()));
+            }
+            Type::TraitObject(_) => {
+                self.errors.at(ty, format!("`{}` cannot travel to another process: {side} a named type, such as an enum", found()));
+            }
+            Type::Ptr(_) => {
+                self.errors.at(ty, format!("the pointer `{}` means nothing in another process: {side} the value itself", found()));
+            }
+            Type::FnPtr(_) => {
+                self.errors.at(ty, format!("the function pointer `{}` means nothing in another process: {side} a value that names the choice, such as an enum", found()));
+            }
+            _ => visit::visit_type(self, bare(ty)),
+        }
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &Lifetime) {
+        self.lifetime(Some(lifetime));
+    }
+}

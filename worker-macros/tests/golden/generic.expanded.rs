@@ -1,0 +1,533 @@
+#[cfg(unix)]
+impl<K, V: Clone, const N: usize> inner::Store<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+{
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+    pub fn from_parts(parts: Vec<(K, Self)>) -> io::Result<Self> {
+        Self::join(parts)
+    }
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.map.get(key).cloned()
+    }
+    #[cfg(feature = "remove")]
+    #[deprecated(note = "use `take`")]
+    #[must_use = "the value is gone"]
+    pub fn remove(
+        &mut self,
+        key: &K,
+        #[cfg(feature = "hint")]
+        hint: Cow<'_, str>,
+    ) -> Option<V> {
+        self.map.remove(key)
+    }
+    pub fn put_as<'x, T: Into<V> + Serialize + DeserializeOwned>(
+        &'x mut self,
+        r#type: &'x str,
+        mut value: T,
+        (a, b): (u8, u8),
+        call: Option<&K>,
+    ) -> usize {
+        self.map.insert(r#type, value.into())
+    }
+    pub fn forget<T>(&mut self)
+    where
+        T: Kind,
+    {
+        self.map.retain(T::keep)
+    }
+}
+#[cfg(unix)]
+/// What a [`Remote`] asks of its [`Store`](inner::Store): one variant per exported method.
+#[allow(
+    private_interfaces,
+    reason = "as visible as the actor, which the attribute cannot see"
+)]
+#[derive(
+    crate::worker::__private::serde::Serialize,
+    crate::worker::__private::serde::Deserialize
+)]
+#[serde(crate = "crate::worker::__private::serde")]
+#[serde(bound = "")]
+pub enum Ask<'a, K, V: Clone, const N: usize>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+{
+    /// Runs [`Store::get`](inner::Store::get).
+    Get {
+        /// Argument `key` of [`Store::get`](inner::Store::get).
+        key: crate::worker::Ref<'a, K>,
+    },
+    #[cfg(feature = "remove")]
+    /// Runs [`Store::remove`](inner::Store::remove).
+    Remove {
+        /// Argument `key` of [`Store::remove`](inner::Store::remove).
+        key: crate::worker::Ref<'a, K>,
+        #[cfg(feature = "hint")]
+        /// Argument `hint` of [`Store::remove`](inner::Store::remove).
+        #[serde(borrow)]
+        hint: Cow<'a, str>,
+    },
+    #[doc(hidden)]
+    #[serde(skip)]
+    __Marker(::core::convert::Infallible, ::core::marker::PhantomData<(fn() -> V,)>),
+}
+#[cfg(unix)]
+/// How a [`Remote`] makes its [`Store`](inner::Store): one variant per constructor.
+#[allow(
+    private_interfaces,
+    reason = "as visible as the actor, which the attribute cannot see"
+)]
+#[derive(
+    crate::worker::__private::serde::Serialize,
+    crate::worker::__private::serde::Deserialize
+)]
+#[serde(crate = "crate::worker::__private::serde")]
+#[serde(bound = "")]
+pub enum StoreConstructor<K, V: Clone, const N: usize>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+{
+    /// Runs [`Store::new`](inner::Store::new).
+    New,
+    /// Runs [`Store::from_parts`](inner::Store::from_parts).
+    FromParts {
+        /// Argument `parts` of [`Store::from_parts`](inner::Store::from_parts).
+        parts: Vec<(K, inner::Store<K, V, N>)>,
+    },
+}
+#[cfg(unix)]
+/// The arguments of [`Store::put_as`](inner::Store::put_as).
+#[derive(
+    crate::worker::__private::serde::Serialize,
+    crate::worker::__private::serde::Deserialize
+)]
+#[serde(crate = "crate::worker::__private::serde", bound = "")]
+struct StorePutAs<
+    'a,
+    K,
+    V: Clone,
+    const N: usize,
+    T: Into<V> + Serialize + DeserializeOwned,
+>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+    T: 'static,
+{
+    /// Argument `r#type` of [`Store::put_as`](inner::Store::put_as).
+    r#type: &'a str,
+    /// Argument `value` of [`Store::put_as`](inner::Store::put_as).
+    value: T,
+    /// Argument `argument_3` of [`Store::put_as`](inner::Store::put_as).
+    argument_3: (u8, u8),
+    /// Argument `call` of [`Store::put_as`](inner::Store::put_as).
+    call: Option<crate::worker::Ref<'a, K>>,
+    #[serde(skip)]
+    __marker: ::core::marker::PhantomData<(fn() -> V,)>,
+}
+#[cfg(unix)]
+impl<
+    K,
+    V: Clone,
+    const N: usize,
+    T: Into<V> + Serialize + DeserializeOwned,
+> crate::worker::__private::GenericRequest<inner::Store<K, V, N>>
+for StorePutAs<'_, K, V, N, T>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+    T: 'static,
+{
+    type Decoded<'a> = StorePutAs<'a, K, V, N, T>;
+    fn invoke(
+        request: Self::Decoded<'_>,
+        actor: &mut inner::Store<K, V, N>,
+        call: &crate::worker::__private::Call<'_, inner::Store<K, V, N>>,
+    ) -> crate::worker::__private::Replied {
+        match request {
+            StorePutAs { r#type, value, argument_3, call, .. } => {
+                call.reply(actor.put_as::<T>(r#type, value, argument_3, call.as_deref()))
+            }
+        }
+    }
+}
+#[cfg(unix)]
+/// The arguments of [`Store::forget`](inner::Store::forget).
+#[derive(
+    crate::worker::__private::serde::Serialize,
+    crate::worker::__private::serde::Deserialize
+)]
+#[serde(crate = "crate::worker::__private::serde", bound = "")]
+struct StoreForget<K, V: Clone, const N: usize, T>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    T: Kind,
+    K: 'static,
+    T: 'static,
+{
+    #[serde(skip)]
+    __marker: ::core::marker::PhantomData<(fn() -> K, fn() -> V, fn() -> T)>,
+}
+#[cfg(unix)]
+impl<
+    K,
+    V: Clone,
+    const N: usize,
+    T,
+> crate::worker::__private::GenericRequest<inner::Store<K, V, N>>
+for StoreForget<K, V, N, T>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    T: Kind,
+    K: 'static,
+    T: 'static,
+{
+    type Decoded<'a> = StoreForget<K, V, N, T>;
+    fn invoke(
+        request: Self::Decoded<'_>,
+        actor: &mut inner::Store<K, V, N>,
+        call: &crate::worker::__private::Call<'_, inner::Store<K, V, N>>,
+    ) -> crate::worker::__private::Replied {
+        match request {
+            StoreForget { .. } => call.finish(actor.forget::<T>()),
+        }
+    }
+}
+#[cfg(unix)]
+impl<K, V: Clone, const N: usize> crate::worker::Actor for inner::Store<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+{
+    type Constructor<'a> = StoreConstructor<K, V, N>;
+    type Request<'a> = Ask<'a, K, V, N>;
+    const NAME: &'static str = "Store";
+    fn construct(
+        constructor: StoreConstructor<K, V, N>,
+        construction: &crate::worker::__private::Construction,
+    ) -> crate::worker::__private::Constructed<Self> {
+        match constructor {
+            StoreConstructor::New => construction.value(Self::new()),
+            StoreConstructor::FromParts { parts } => {
+                construction.result(Self::from_parts(parts))
+            }
+        }
+    }
+    #[allow(deprecated, reason = "the caller is told, the way in between is not")]
+    fn dispatch(
+        &mut self,
+        request: Ask<'_, K, V, N>,
+        call: &crate::worker::__private::Call<'_, Self>,
+    ) -> crate::worker::__private::Replied {
+        match request {
+            Ask::Get { key } => call.reply(self.get(&key)),
+            #[cfg(feature = "remove")]
+            #[cfg(not(feature = "hint"))]
+            Ask::Remove { key } => call.reply(self.remove(&key)),
+            #[cfg(feature = "remove")]
+            #[cfg(feature = "hint")]
+            Ask::Remove { key, hint } => call.reply(self.remove(&key, hint)),
+            Ask::__Marker(never, _) => match never {}
+        }
+    }
+}
+#[cfg(unix)]
+/// The frontend of [`Store`](inner::Store): the actor lives in a process of its own, and each method here is a message to it.
+///
+/// Clones share the actor.
+pub struct Remote<K, V: Clone, const N: usize>(
+    crate::worker::Handle<inner::Store<K, V, N>>,
+)
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static;
+#[cfg(unix)]
+#[allow(
+    private_interfaces,
+    dead_code,
+    reason = "as visible as the actor, and rarely all of it in use"
+)]
+impl<K, V: Clone, const N: usize> Remote<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+{
+    /// Starts a process and runs [`Store::new`](inner::Store::new) there.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`](crate::worker::SpawnError): why there is no process.
+    pub(crate) fn spawn() -> ::core::result::Result<Self, crate::worker::SpawnError> {
+        crate::worker::Handle::spawn(
+                &crate::worker::Builder::new(),
+                &StoreConstructor::New,
+            )
+            .map(Self)
+    }
+    /// Like [`Remote::spawn`], as the [`Builder`](crate::worker::Builder) says.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`](crate::worker::SpawnError): why there is no actor.
+    pub(crate) fn spawn_with(
+        builder: &crate::worker::Builder,
+    ) -> ::core::result::Result<Self, crate::worker::SpawnError> {
+        crate::worker::Handle::spawn(builder, &StoreConstructor::New).map(Self)
+    }
+    /// Starts a process and runs [`Store::from_parts`](inner::Store::from_parts) there.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`](crate::worker::SpawnError): what [`Store::from_parts`](inner::Store::from_parts) returns as its error, or why there is no process.
+    pub fn spawn_from_parts(
+        parts: Vec<(K, inner::Store<K, V, N>)>,
+    ) -> ::core::result::Result<
+        Self,
+        crate::worker::SpawnError<
+            <io::Result<
+                inner::Store<K, V, N>,
+            > as crate::worker::__private::Fallible>::Error,
+        >,
+    > {
+        crate::worker::Handle::spawn(
+                &crate::worker::Builder::new(),
+                &StoreConstructor::FromParts {
+                    parts,
+                },
+            )
+            .map(Self)
+    }
+    /// Like [`Remote::spawn_from_parts`], as the [`Builder`](crate::worker::Builder) says.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`](crate::worker::SpawnError): why there is no actor.
+    pub fn spawn_from_parts_with(
+        builder: &crate::worker::Builder,
+        parts: Vec<(K, inner::Store<K, V, N>)>,
+    ) -> ::core::result::Result<
+        Self,
+        crate::worker::SpawnError<
+            <io::Result<
+                inner::Store<K, V, N>,
+            > as crate::worker::__private::Fallible>::Error,
+        >,
+    > {
+        crate::worker::Handle::spawn(
+                builder,
+                &StoreConstructor::FromParts {
+                    parts,
+                },
+            )
+            .map(Self)
+    }
+    /// Calls [`Store::get`](inner::Store::get) in the backend and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`](crate::worker::CallError): why there is no reply of [`Store::get`](inner::Store::get).
+    pub fn get(
+        &self,
+        key: &K,
+    ) -> ::core::result::Result<Option<V>, crate::worker::CallError> {
+        self.0
+            .call(
+                &Ask::Get {
+                    key: crate::worker::Ref::Borrowed(key),
+                },
+            )
+    }
+    /// Like [`Remote::get`], but returns at once: the reply comes with the pending call.
+    pub fn get_async(&self, key: &K) -> crate::worker::Pending<Option<V>> {
+        self.0
+            .call_async(
+                &Ask::Get {
+                    key: crate::worker::Ref::Borrowed(key),
+                },
+            )
+    }
+    /// Calls [`Store::remove`](inner::Store::remove) in the backend and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`](crate::worker::CallError): why there is no reply of [`Store::remove`](inner::Store::remove).
+    #[cfg(feature = "remove")]
+    #[deprecated(note = "use `take`")]
+    #[must_use = "the value is gone"]
+    pub fn remove(
+        &self,
+        key: &K,
+        #[cfg(feature = "hint")]
+        hint: Cow<'_, str>,
+    ) -> ::core::result::Result<Option<V>, crate::worker::CallError> {
+        self.0
+            .call(
+                &Ask::Remove {
+                    key: crate::worker::Ref::Borrowed(key),
+                    #[cfg(feature = "hint")]
+                    hint,
+                },
+            )
+    }
+    /// Like [`Remote::remove`], but returns at once: the reply comes with the pending call.
+    #[cfg(feature = "remove")]
+    #[deprecated(note = "use `take`")]
+    #[must_use = "the value is gone"]
+    pub fn remove_async(
+        &self,
+        key: &K,
+        #[cfg(feature = "hint")]
+        hint: Cow<'_, str>,
+    ) -> crate::worker::Pending<Option<V>> {
+        self.0
+            .call_async(
+                &Ask::Remove {
+                    key: crate::worker::Ref::Borrowed(key),
+                    #[cfg(feature = "hint")]
+                    hint,
+                },
+            )
+    }
+    /// Calls [`Store::put_as`](inner::Store::put_as) in the backend and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`](crate::worker::CallError): why there is no reply of [`Store::put_as`](inner::Store::put_as).
+    pub fn put_as<T: Into<V> + Serialize + DeserializeOwned>(
+        &self,
+        r#type: &str,
+        value: T,
+        argument_3: (u8, u8),
+        call: Option<&K>,
+    ) -> ::core::result::Result<usize, crate::worker::CallError>
+    where
+        T: 'static,
+    {
+        self.0
+            .call_generic(
+                &StorePutAs {
+                    r#type,
+                    value,
+                    argument_3,
+                    call: call.map(crate::worker::Ref::Borrowed),
+                    __marker: ::core::marker::PhantomData::<(fn() -> V,)>,
+                },
+            )
+    }
+    /// Like [`Remote::put_as`], but returns at once: the reply comes with the pending call.
+    pub fn put_as_async<T: Into<V> + Serialize + DeserializeOwned>(
+        &self,
+        r#type: &str,
+        value: T,
+        argument_3: (u8, u8),
+        call: Option<&K>,
+    ) -> crate::worker::Pending<usize>
+    where
+        T: 'static,
+    {
+        self.0
+            .call_generic_async(
+                &StorePutAs {
+                    r#type,
+                    value,
+                    argument_3,
+                    call: call.map(crate::worker::Ref::Borrowed),
+                    __marker: ::core::marker::PhantomData::<(fn() -> V,)>,
+                },
+            )
+    }
+    /// Queues a call of [`Store::forget`](inner::Store::forget); nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`](crate::worker::CallError) when the request cannot be queued; what [`Store::forget`](inner::Store::forget) makes of it is not reported.
+    pub fn forget<T>(&self) -> ::core::result::Result<(), crate::worker::CallError>
+    where
+        T: Kind,
+        T: 'static,
+    {
+        self.0
+            .send_generic(
+                &StoreForget {
+                    __marker: ::core::marker::PhantomData::<
+                        (fn() -> K, fn() -> V, fn() -> T),
+                    >,
+                },
+            )
+    }
+    /// The same actor, with calls that fail after `timeout` ([`CallError`](crate::worker::CallError)).
+    #[must_use]
+    pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
+        Self(self.0.with_timeout(timeout))
+    }
+    /// Asks the backend to end, waits, and ends it by force where that does not help.
+    ///
+    /// # Errors
+    ///
+    /// [`StopError`](crate::worker::StopError): why the process could not be ended.
+    pub fn stop(
+        &self,
+    ) -> ::core::result::Result<crate::worker::Exit, crate::worker::StopError> {
+        self.0.stop()
+    }
+    /// The process in which the actor lives.
+    #[must_use]
+    pub fn process(&self) -> &crate::worker::Process {
+        self.0.process()
+    }
+}
+#[cfg(unix)]
+#[automatically_derived]
+impl<K, V: Clone, const N: usize> ::core::clone::Clone for Remote<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+{
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+#[cfg(unix)]
+#[automatically_derived]
+impl<K, V: Clone, const N: usize> ::core::fmt::Debug for Remote<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+{
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        ::core::fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+#[cfg(unix)]
+#[automatically_derived]
+impl<K, V: Clone, const N: usize> crate::worker::Frontend for Remote<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord,
+    V: Serialize + DeserializeOwned + 'static,
+    K: 'static,
+{
+    type Actor = inner::Store<K, V, N>;
+    fn from_handle(handle: crate::worker::Handle<inner::Store<K, V, N>>) -> Self {
+        Self(handle)
+    }
+    fn handle(&self) -> &crate::worker::Handle<inner::Store<K, V, N>> {
+        &self.0
+    }
+}
