@@ -1,1 +1,0 @@
-//! Whole-library tests of worker-core.

@@ -1,0 +1,71 @@
+//! The traits that the attribute implements for the user's type and for its frontend.
+//! Not here: who calls them (`backend`, `handle`).
+//! Layer 6: declarations only.
+
+use serde::{Deserialize, Serialize};
+
+use super::context::Context;
+use super::handle::Handle;
+use super::reply::{Call, Constructed, Construction, Replied};
+
+/// A type that can live in a process of its own: what `#[process_actor]` implements.
+///
+/// Do not implement it by hand: the attribute keeps enums and dispatch in step with the methods.
+pub trait Actor: Sized + 'static {
+    /// How the actor is made: a variant for each constructor, with its arguments.
+    type Constructor<'a>: Serialize + Deserialize<'a>;
+    /// What the actor can be asked: a variant for each exported method, with its arguments.
+    type Request<'a>: Serialize + Deserialize<'a>;
+    /// Name of the type, and of the process unless another is given.
+    const NAME: &'static str;
+
+    /// Runs a constructor, in the backend.
+    fn construct(constructor: Self::Constructor<'_>, construction: &Construction) -> Constructed<Self>;
+
+    /// Runs a method, in the backend.
+    fn dispatch(&mut self, request: Self::Request<'_>, call: &Call<'_, Self>) -> Replied;
+
+    /// Runs the `#[started]` hook.
+    fn started(&mut self, context: &Context<Self>) {
+        let _ = context;
+    }
+
+    /// Runs the `#[stopped]` hook.
+    fn stopped(&mut self, context: &Context<Self>) {
+        let _ = context;
+    }
+}
+
+/// A generated frontend, for code that works with any of them.
+///
+/// # Examples
+///
+/// ```
+/// use worker_core::{Frontend, process_actor};
+///
+/// pub struct Sleeper;
+///
+/// #[process_actor]
+/// impl Sleeper {
+///     pub fn new() -> Self { Self }
+/// }
+///
+/// fn memory_of(frontend: &impl Frontend) -> u64 {
+///     frontend.handle().process().usage().unique
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// assert!(memory_of(&SleeperFrontend::spawn()?) > 0);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Frontend: Clone + Send + Sync + 'static {
+    /// The type at the other end.
+    type Actor: Actor;
+
+    /// Wraps a handle.
+    fn from_handle(handle: Handle<Self::Actor>) -> Self;
+
+    /// The handle that is wrapped.
+    fn handle(&self) -> &Handle<Self::Actor>;
+}

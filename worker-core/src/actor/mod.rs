@@ -1,0 +1,19 @@
+//! The two halves of an actor: what `#[process_actor]` implements and what it wraps.
+//! Not here: how bytes and processes work, which is everything below.
+//! Layer 6: above `process` and `calls`.
+
+mod backend;
+mod context;
+mod contract;
+mod generic;
+mod handle;
+mod panics;
+mod pending;
+mod reply;
+
+pub use context::Context;
+pub use contract::{Actor, Frontend};
+pub use generic::GenericRequest;
+pub use handle::Handle;
+pub use pending::Pending;
+pub use reply::{Call, Constructed, Construction, Replied};

@@ -1,0 +1,77 @@
+//! Panics in a backend: caught where they have a caller, and told to it in full.
+//! Not here: what the caller gets to see (`errors::PanicReport`).
+//! Layer 6: over the standard panic hook.
+
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+
+use crate::errors::PanicReport;
+
+thread_local! {
+    /// Whether a panic on this thread goes to a caller, so that it is not printed here as well.
+    static HAS_CALLER: Cell<bool> = const { Cell::new(false) };
+    static LAST: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
+}
+
+/// Puts a hook before the one in place: panics with a caller are kept for it, all others go on to it.
+pub(super) fn install_hook() {
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if HAS_CALLER.get() {
+            let report = report(info);
+            LAST.with(|last| *last.borrow_mut() = Some(report));
+        } else {
+            previous(info);
+        }
+    }));
+}
+
+/// Runs code of the user whose panic is told to a caller.
+pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
+    HAS_CALLER.set(true);
+    // Unwind safety: the caller learns that the actor panicked, and decides whether to go on with it.
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    HAS_CALLER.set(false);
+    result.map_err(|payload| {
+        let message = message(&*payload);
+        // The payload's own drop may panic; it must not take the backend with it.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        let kept = LAST.with(|last| last.borrow_mut().take());
+        // `resume_unwind` panics without a hook.
+        kept.unwrap_or_else(|| PanicReport::new(message, "an unknown place".to_owned(), String::new()))
+    })
+}
+
+/// Runs code of the user that has no caller; says whether it panicked, which the hook has printed.
+pub(super) fn catch_without_caller(run: impl FnOnce()) -> bool {
+    match panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(()) => false,
+        Err(payload) => {
+            // As in `catch`.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            true
+        }
+    }
+}
+
+fn report(info: &PanicHookInfo<'_>) -> PanicReport {
+    let location = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    let wanted = ["RUST_LIB_BACKTRACE", "RUST_BACKTRACE"].iter().find_map(std::env::var_os);
+    let backtrace = match wanted {
+        Some(value) if value == "0" => String::new(),
+        _ => Backtrace::force_capture().to_string(),
+    };
+    PanicReport::new(message(info.payload()), location, backtrace)
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic whose payload is no text".to_owned()
+    }
+}

@@ -1,0 +1,586 @@
+//! The frontend's side of a link: any thread sends, one thread at a time receives for all.
+//! Not here: values and their types (`actor::handle`), and how a backend's end is found out (`process`).
+//! Layer 4: over `link`.
+//!
+//! # Leader and followers
+//!
+//! No thread is started for receiving. Of the threads that wait for something, one is the *leader*:
+//! it alone takes in messages, hands replies to the others, and sleeps at the doorbell. The others,
+//! the *followers*, park. A leader that has what it waited for steps down and wakes one follower.
+//!
+//! * C1: `leading` is set and cleared under the lock of `state`, and so are the sleepers entered. So
+//!   a follower either is entered before the leader steps down, and is woken, or looks after it, and
+//!   finds the lead free.
+//! * C2: a call is entered in the table before its request leaves. So its reply finds it.
+//! * C3: a thread that waits for room holds the *turn*: no other request overtakes it, and while it
+//!   waits it leads or somebody else does, so replies are taken in and the backend can go on.
+//! * C4: whoever finds the backend gone first takes in what it had replied before, then notes the
+//!   death, then wakes everybody. Nobody waits for a dead backend.
+
+use std::cell::Cell;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Instant;
+use std::{fmt, io};
+
+use super::table::{Look, Reply, Table};
+use crate::errors::Exit;
+use crate::link::{Arrived, Incoming, Interest, LinkEnd, Outgoing, Payload, Room, SendError, Sent, Wake};
+use crate::sys::clock::Moment;
+use crate::wire::kind::Kind;
+
+/// How a backend ended, and when that was seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Death {
+    pub(crate) exit: Exit,
+    /// When its fork server reaped it, if it could tell.
+    pub(crate) reaped_at: Option<Moment>,
+}
+
+/// Why a link is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The other side is closed.
+    Gone,
+    /// The other side broke the protocol.
+    Broken,
+}
+
+/// Finds out how the backend behind a link ended, and sees to it that it has.
+pub(crate) type FindDeath = Box<dyn Fn(Ending) -> Death + Send + Sync>;
+
+/// A call whose request has left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    id: u64,
+    sent: Sent,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) kind: Kind,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Why nothing came of it.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    NotSent(Exit),
+    Exited(Exit),
+    TimedOut,
+    Value(String),
+    Memory(io::Error),
+}
+
+/// The frontend's end of a link, for any number of threads.
+pub(crate) struct Client {
+    sending: Mutex<Sending>,
+    turn_free: Condvar,
+    state: Mutex<State>,
+    /// Locked by the leader alone, so never fought for.
+    incoming: Mutex<Incoming>,
+    find_death: FindDeath,
+}
+
+#[derive(Debug)]
+struct Sending {
+    outgoing: Outgoing,
+    /// Somebody waits for room, or for the turn of its message in parts (C3).
+    turn_taken: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    table: Table,
+    leading: bool,
+    /// What the holder of the turn waits for, so that whoever leads looks for it too.
+    room_wanted: Option<Room>,
+    /// Parked threads that wait for something else than a reply.
+    others: Vec<Thread>,
+    death: Option<Death>,
+}
+
+impl State {
+    fn forget_other(&mut self) {
+        let me = thread::current().id();
+        self.others.retain(|other| other.id() != me);
+    }
+}
+
+/// What a thread leads for.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    Reply(u64),
+    Room,
+    Death,
+}
+
+/// What a leader came back with.
+enum Lead {
+    Reply(Outcome),
+    LookAgain,
+    TimedOut,
+}
+
+thread_local! {
+    /// A buffer for the next reply of this thread, so that short calls allocate nothing.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Longest buffer that a thread keeps.
+const SPARE_MAX_BYTES: usize = 64 * 1024;
+
+impl Outcome {
+    /// Gives the buffer back for the next reply of this thread.
+    #[inline]
+    pub(crate) fn recycle(mut self) {
+        if self.payload.capacity() <= SPARE_MAX_BYTES {
+            self.payload.clear();
+            SPARE.set(self.payload);
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn new(end: LinkEnd, find_death: FindDeath) -> Self {
+        Self {
+            sending: Mutex::new(Sending { outgoing: end.outgoing, turn_taken: false }),
+            turn_free: Condvar::new(),
+            state: Mutex::default(),
+            incoming: Mutex::new(end.incoming),
+            find_death,
+        }
+    }
+
+    /// Sends a request and enters the call; [`Client::wait`] or [`Client::forget`] ends it.
+    #[inline]
+    pub(crate) fn start(
+        &self,
+        kind: Kind,
+        payload: Payload<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Ticket, Fault> {
+        let id = {
+            let mut state = self.state();
+            if let Some(death) = &state.death {
+                return Err(Fault::NotSent(death.exit.clone()));
+            }
+            state.table.enter()
+        };
+        match self.send(kind, id, payload, deadline) {
+            Ok(sent) => Ok(Ticket { id, sent }),
+            Err(fault) => {
+                self.forget_id(id);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Sends a message that has no reply.
+    #[inline]
+    pub(crate) fn send_one_way(
+        &self,
+        kind: Kind,
+        payload: Payload<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Fault> {
+        if let Some(death) = &self.state().death {
+            return Err(Fault::NotSent(death.exit.clone()));
+        }
+        self.send(kind, 0, payload, deadline).map(drop)
+    }
+
+    /// Waits for the reply of a call. Only a call that timed out is still to be ended.
+    #[inline]
+    pub(crate) fn wait(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<Outcome, Fault> {
+        let mut waiting_since = None;
+        loop {
+            let mut state = self.state();
+            if let Look::Answered(Reply { kind, payload }) = state.table.look(ticket.id) {
+                return Ok(Outcome { kind, payload });
+            }
+            if let Some(death) = state.death.clone() {
+                state.table.forget(ticket.id);
+                drop(state);
+                return Err(self.fault_of(death, ticket, waiting_since));
+            }
+            if !state.leading {
+                match self.lead(state, Goal::Reply(ticket.id), deadline, &mut waiting_since) {
+                    Lead::Reply(outcome) => return Ok(outcome),
+                    Lead::LookAgain => continue,
+                    Lead::TimedOut => return Err(Fault::TimedOut),
+                }
+            }
+            state.table.set_sleeper(ticket.id, Some(thread::current()));
+            drop(state);
+            waiting_since.get_or_insert_with(Moment::now);
+            let in_time = park(deadline);
+            let mut state = self.state();
+            state.table.set_sleeper(ticket.id, None);
+            if !in_time && !state.table.is_answered(ticket.id) && state.death.is_none() {
+                // A leader may have chosen just us to follow it.
+                self.wake_next(state);
+                return Err(Fault::TimedOut);
+            }
+        }
+    }
+
+    /// Whether [`Client::wait`] would return at once; takes in what has arrived if nobody else does.
+    pub(crate) fn is_ready(&self, ticket: Ticket) -> bool {
+        let now = Some(Instant::now());
+        let mut state = self.state();
+        if !state.leading && !state.table.is_answered(ticket.id) && state.death.is_none() {
+            // What a leader without a goal of its own takes in goes to the table.
+            self.lead(state, Goal::Death, now, &mut None);
+            state = self.state();
+        }
+        state.table.is_answered(ticket.id) || state.death.is_some()
+    }
+
+    /// Ends a call whose reply nobody wants any more.
+    pub(crate) fn forget(&self, ticket: Ticket) {
+        self.forget_id(ticket.id);
+    }
+
+    /// Waits until the backend is known to be gone; `None` when the deadline passed.
+    ///
+    /// It takes in replies meanwhile, so a backend that has to send one before it can end does end.
+    pub(crate) fn wait_death(&self, deadline: Option<Instant>) -> Option<Exit> {
+        loop {
+            let mut state = self.state();
+            if let Some(death) = &state.death {
+                return Some(death.exit.clone());
+            }
+            if !state.leading {
+                if let Lead::TimedOut = self.lead(state, Goal::Death, deadline, &mut None) {
+                    return None;
+                }
+                continue;
+            }
+            state.others.push(thread::current());
+            drop(state);
+            let in_time = park(deadline);
+            state = self.state();
+            state.forget_other();
+            if !in_time {
+                let exit = state.death.as_ref().map(|death| death.exit.clone());
+                // A leader may have chosen just us to follow it.
+                self.wake_next(state);
+                return exit;
+            }
+        }
+    }
+
+    /// The death of the backend, if it has been noticed.
+    pub(crate) fn death(&self) -> Option<Exit> {
+        self.state().death.as_ref().map(|death| death.exit.clone())
+    }
+
+    fn forget_id(&self, id: u64) {
+        self.state().table.forget(id);
+    }
+
+    #[inline]
+    fn send(
+        &self,
+        kind: Kind,
+        id: u64,
+        payload: Payload<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Sent, Fault> {
+        let mut sending = self.sending();
+        if sending.turn_taken {
+            sending = self.wait_for_turn(sending, deadline)?;
+        }
+        match sending.outgoing.send(kind, id, payload) {
+            Ok(sent) => {
+                sending.outgoing.notify();
+                Ok(sent)
+            }
+            Err(SendError::NoRoom(room)) => self.send_when_room(sending, room, kind, id, payload, deadline),
+            Err(SendError::Value(cause)) => Err(Fault::Value(cause)),
+            Err(SendError::Memory(error)) => Err(Fault::Memory(error)),
+            Err(SendError::Gone) => {
+                drop(sending);
+                Err(Fault::NotSent(self.must_be_dead()))
+            }
+        }
+    }
+
+    fn wait_for_turn<'client>(
+        &'client self,
+        mut sending: MutexGuard<'client, Sending>,
+        deadline: Option<Instant>,
+    ) -> Result<MutexGuard<'client, Sending>, Fault> {
+        while sending.turn_taken {
+            sending = match deadline {
+                None => self.turn_free.wait(sending).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(Fault::TimedOut);
+                    }
+                    self.turn_free.wait_timeout(sending, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            // Notified without a lock on `sending` in between: the death is noted before (C4).
+            if let Some(exit) = self.death() {
+                return Err(Fault::NotSent(exit));
+            }
+        }
+        Ok(sending)
+    }
+
+    /// Waits for room with the turn in hand (C3), and sends.
+    #[cold]
+    fn send_when_room<'client>(
+        &'client self,
+        mut sending: MutexGuard<'client, Sending>,
+        mut room: Room,
+        kind: Kind,
+        id: u64,
+        payload: Payload<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Sent, Fault> {
+        sending.turn_taken = true;
+        let result = loop {
+            // What is out already, of a message in parts, is worth waking for.
+            sending.outgoing.notify();
+            drop(sending);
+            let waited = self.wait_for_room(room, deadline);
+            sending = self.sending();
+            if let Err(fault) = waited {
+                sending.outgoing.withdraw();
+                break Err(fault);
+            }
+            match sending.outgoing.send(kind, id, payload) {
+                Ok(sent) => break Ok(sent),
+                Err(SendError::NoRoom(more)) => room = more,
+                Err(SendError::Value(cause)) => break Err(Fault::Value(cause)),
+                Err(SendError::Memory(error)) => break Err(Fault::Memory(error)),
+                Err(SendError::Gone) => {
+                    sending.turn_taken = false;
+                    drop(sending);
+                    self.turn_free.notify_one();
+                    return Err(Fault::NotSent(self.must_be_dead()));
+                }
+            }
+        };
+        sending.turn_taken = false;
+        sending.outgoing.notify();
+        drop(sending);
+        self.turn_free.notify_one();
+        result
+    }
+
+    /// Waits until there may be room. Only the holder of the turn comes here.
+    fn wait_for_room(&self, room: Room, deadline: Option<Instant>) -> Result<(), Fault> {
+        let mut state = self.state();
+        if let Some(death) = &state.death {
+            return Err(Fault::NotSent(death.exit.clone()));
+        }
+        state.room_wanted = Some(room);
+        let in_time = if state.leading {
+            state.others.push(thread::current());
+            drop(state);
+            // The leader may sleep without looking for room; it must be told, or we must see it.
+            let in_time = self.sending().outgoing.alarm_for(room) || park(deadline);
+            state = self.state();
+            state.forget_other();
+            in_time
+        } else {
+            let lead = self.lead(state, Goal::Room, deadline, &mut None);
+            state = self.state();
+            !matches!(lead, Lead::TimedOut)
+        };
+        state.room_wanted = None;
+        let death = state.death.clone();
+        self.wake_next(state);
+        match death {
+            Some(death) => Err(Fault::NotSent(death.exit)),
+            None if in_time => Ok(()),
+            None => Err(Fault::TimedOut),
+        }
+    }
+
+    /// Takes the lead, which must be free, until the goal is reached.
+    fn lead(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        goal: Goal,
+        deadline: Option<Instant>,
+        waiting_since: &mut Option<Moment>,
+    ) -> Lead {
+        state.leading = true;
+        let mut room = state.room_wanted;
+        drop(state);
+        let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = false;
+        let mut timed_out = false;
+        loop {
+            loop {
+                match incoming.next() {
+                    Ok(Some(arrived)) => match (goal, arrived.id) {
+                        (Goal::Reply(mine), id) if mine == id => {
+                            let outcome = take(&mut incoming, arrived);
+                            drop(incoming);
+                            self.step_down(Some(mine));
+                            return Lead::Reply(outcome);
+                        }
+                        _ => self.hand_over(&mut incoming, arrived),
+                    },
+                    Ok(None) => break,
+                    Err(_) => {
+                        drop(incoming);
+                        self.die(Ending::Broken);
+                        return Lead::LookAgain;
+                    }
+                }
+            }
+            // Only now, with everything taken in that it had replied before (C4).
+            if gone {
+                drop(incoming);
+                self.die(Ending::Gone);
+                return Lead::LookAgain;
+            }
+            if timed_out {
+                drop(incoming);
+                self.step_down(None);
+                return Lead::TimedOut;
+            }
+            let interest = Interest { room, ..Interest::MESSAGE };
+            let wake = incoming.wait(interest, deadline);
+            *waiting_since = waiting_since.or(incoming.last_sleep_began());
+            match wake {
+                Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
+                    drop(incoming);
+                    self.step_down(None);
+                    return Lead::LookAgain;
+                }
+                Ok(Wake::Rung) => {}
+                Ok(Wake::TimedOut) => timed_out = true,
+                Ok(Wake::Gone) | Err(_) => gone = true,
+            }
+            let mut state = self.state();
+            if state.room_wanted.is_some() {
+                // Our sleep may have ended for the room, or with us its alarm: let its holder look.
+                state.others.drain(..).for_each(|other| other.unpark());
+            }
+            room = state.room_wanted;
+        }
+    }
+
+    /// Gives a message that is not the leader's to whoever waits for it.
+    fn hand_over(&self, incoming: &mut Incoming, arrived: Arrived) {
+        let id = arrived.id;
+        if !self.state().table.is_expected(id) {
+            // Its caller has given up, or never was: nobody will miss it.
+            incoming.release(arrived);
+            return;
+        }
+        let Outcome { kind, payload } = take(incoming, arrived);
+        let sleeper = self.state().table.answer(id, Reply { kind, payload });
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+    }
+
+    /// Gives the lead away, and ends the leader's call if it is answered.
+    #[inline]
+    fn step_down(&self, answered: Option<u64>) {
+        let mut state = self.state();
+        state.leading = false;
+        if let Some(id) = answered {
+            state.table.forget(id);
+        }
+        self.wake_next(state);
+    }
+
+    /// Wakes a follower if nobody leads (C1).
+    #[inline]
+    fn wake_next(&self, mut state: MutexGuard<'_, State>) {
+        if state.leading {
+            return;
+        }
+        if let Some(next) = state.others.pop().or_else(|| state.table.any_sleeper()) {
+            drop(state);
+            next.unpark();
+        }
+    }
+
+    /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
+    #[cold]
+    fn die(&self, ending: Ending) {
+        let death = (self.find_death)(ending);
+        let mut state = self.state();
+        state.death = Some(death);
+        state.leading = false;
+        let mut sleepers = state.table.all_sleepers();
+        sleepers.append(&mut state.others);
+        drop(state);
+        sleepers.iter().for_each(Thread::unpark);
+        // Taken and released, so that a thread which has looked for the death but does not wait for
+        // its turn yet cannot miss the notification.
+        drop(self.sending());
+        self.turn_free.notify_all();
+    }
+
+    #[cold]
+    fn must_be_dead(&self) -> Exit {
+        self.wait_death(None).expect("without a deadline only a death ends this wait")
+    }
+
+    /// Tells a call that died with its backend whether it had left (see `Fault`).
+    fn fault_of(&self, death: Death, ticket: Ticket, waiting_since: Option<Moment>) -> Fault {
+        // A request that was put into the ring of a dead backend has not left in any sense that a
+        // caller cares for. Reaped before we began to wait, and never begun: then it was one.
+        let was_dead_before = match (death.reaped_at, waiting_since) {
+            (Some(reaped_at), Some(waiting_since)) => reaped_at < waiting_since,
+            _ => false,
+        };
+        if was_dead_before && !self.sending().outgoing.was_taken(ticket.sent) {
+            Fault::NotSent(death.exit)
+        } else {
+            Fault::Exited(death.exit)
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Client").field("death", &self.death()).finish_non_exhaustive()
+    }
+}
+
+#[inline]
+fn take(incoming: &mut Incoming, arrived: Arrived) -> Outcome {
+    let mut payload = SPARE.take();
+    incoming.copy_payload(&arrived, &mut payload);
+    let kind = arrived.kind;
+    incoming.release(arrived);
+    Outcome { kind, payload }
+}
+
+/// Parks the thread until it is woken or the deadline passes; says whether the deadline is still ahead.
+fn park(deadline: Option<Instant>) -> bool {
+    match deadline {
+        None => thread::park(),
+        Some(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            thread::park_timeout(left);
+        }
+    }
+    deadline.is_none_or(|deadline| Instant::now() < deadline)
+}

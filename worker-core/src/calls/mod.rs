@@ -1,0 +1,8 @@
+//! Calls on one link, from any number of threads at once: requests out, replies matched by id.
+//! Not here: types of arguments and results (`actor::handle`), and the process behind it (`process`).
+//! Layer 4: above `link`.
+
+mod client;
+mod table;
+
+pub(crate) use client::{Client, Death, Ending, Fault, Outcome, Ticket};

@@ -1,0 +1,78 @@
+//! A value that could not be turned into bytes, or bytes that are no such value.
+//! Not here: the encoding itself (`wire`).
+//! Layer 0: plain data.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A value that could not be encoded for the other side; the actor lives on.
+///
+/// The usual cause is a serde feature that the postcard format cannot carry: `flatten`, `untagged`
+/// and internally tagged enums, `skip_serializing_if`, sequences of unknown length.
+///
+/// # Source
+///
+/// <https://postcard.jamesmunns.com/wire-format>
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncodeError {
+    type_name: String,
+    cause: String,
+}
+
+/// Bytes that could not be decoded as the expected type; the actor lives on.
+///
+/// The usual cause is a serde feature that the postcard format cannot carry: `flatten`,
+/// `untagged`, `skip_serializing_if`, or a type that asks the format what comes next
+/// (`deserialize_any`).
+///
+/// # Source
+///
+/// <https://postcard.jamesmunns.com/wire-format>
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecodeError {
+    type_name: String,
+    cause: String,
+}
+
+const WAY_OUT: &str = "postcard carries no `#[serde(flatten)]`, `untagged`, `tag`, \
+    `skip_serializing_if` and no `deserialize_any`: give the type a plain derived form";
+
+impl EncodeError {
+    pub(crate) fn new<T: ?Sized>(cause: impl fmt::Display) -> Self {
+        Self { type_name: std::any::type_name::<T>().to_owned(), cause: cause.to_string() }
+    }
+
+    /// Name of the type that could not be encoded.
+    #[must_use]
+    pub fn type_name(&self) -> &str {
+        &self.type_name
+    }
+}
+
+impl DecodeError {
+    pub(crate) fn new<T: ?Sized>(cause: impl fmt::Display) -> Self {
+        Self { type_name: std::any::type_name::<T>().to_owned(), cause: cause.to_string() }
+    }
+
+    /// Name of the type that the bytes should have been.
+    #[must_use]
+    pub fn type_name(&self) -> &str {
+        &self.type_name
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a value of `{}` cannot be encoded: {}; {WAY_OUT}", self.type_name, self.cause)
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the bytes are no `{}`: {}; {WAY_OUT}", self.type_name, self.cause)
+    }
+}
+
+impl std::error::Error for EncodeError {}
+impl std::error::Error for DecodeError {}

@@ -1,0 +1,97 @@
+//! How a backend process ended.
+//! Not here: finding that out (`process`), or naming signals for the kernel (`sys`).
+//! Layer 0: plain data.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How the process of a backend ended.
+///
+/// It travels with every error that a dead backend causes, so that "which process died, and of
+/// what" is never a question.
+///
+/// # Examples
+///
+/// ```
+/// use worker_core::{ExitReason, process_actor};
+///
+/// pub struct Greeter;
+///
+/// #[process_actor]
+/// impl Greeter {
+///     pub fn new() -> Self { Self }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let greeter = GreeterFrontend::spawn()?;
+/// let exit = greeter.stop()?;
+/// assert_eq!(exit.reason, ExitReason::Clean);
+/// assert_eq!(exit.to_string(), format!("backend `Greeter` (pid {}) ended cleanly", exit.pid));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Exit {
+    /// Process id the backend had; it may belong to another process by now.
+    pub pid: u32,
+    /// Name given by [`Builder::name`](crate::Builder::name), or the name of the actor's type.
+    pub name: String,
+    /// What ended it.
+    pub reason: ExitReason,
+}
+
+impl Exit {
+    pub(crate) fn new(pid: u32, name: &str, reason: ExitReason) -> Self {
+        Self { pid, name: name.to_owned(), reason }
+    }
+
+    /// Whether the backend ended in order: its hooks ran and its value was dropped.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.reason == ExitReason::Clean
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "backend `{}` (pid {}) {}", self.name, self.pid, self.reason)
+    }
+}
+
+/// What ended a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ExitReason {
+    /// It was asked to stop, or lost its last frontend, and ended in order with status 0.
+    Clean,
+    /// It ended by itself with this exit status; 101 is a panic that had no caller to go to.
+    Code(i32),
+    /// A signal ended it.
+    Signal {
+        /// Number of the signal, as in `signal(7)`.
+        signal: i32,
+        /// Whether the kernel wrote a core file.
+        core_dumped: bool,
+    },
+    /// It is gone, but its fork server went first, so nobody could say how.
+    Unknown,
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean => formatter.write_str("ended cleanly"),
+            Self::Code(code) => write!(formatter, "ended with exit status {code}"),
+            Self::Signal { signal, core_dumped } => {
+                match nix::sys::signal::Signal::try_from(*signal) {
+                    Ok(name) => write!(formatter, "was ended by {name}")?,
+                    Err(_) => write!(formatter, "was ended by signal {signal}")?,
+                }
+                if *core_dumped { formatter.write_str(" (core dumped)") } else { Ok(()) }
+            }
+            Self::Unknown => formatter.write_str("is gone; its fork server was ended before it"),
+        }
+    }
+}

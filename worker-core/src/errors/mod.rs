@@ -1,0 +1,17 @@
+//! What can go wrong, as the user sees it: one file per operation.
+//! Not here: deciding which error a fault is; the rooms below the public surface do that.
+//! Layer 0: depends on nothing else in this crate.
+
+mod call;
+mod codec;
+mod exit;
+mod panic;
+mod spawn;
+mod stop;
+
+pub use call::CallError;
+pub use codec::{DecodeError, EncodeError};
+pub use exit::{Exit, ExitReason};
+pub use panic::PanicReport;
+pub use spawn::SpawnError;
+pub use stop::StopError;

@@ -1,0 +1,264 @@
+//! The two-way connection between one frontend process and one backend process.
+//! Not here: matching replies to calls (`calls`) and what a message asks for (`actor`).
+//! Layer 3: above `ring` and `wire`. Everything above knows a link by this interface, never by its memory.
+//!
+//! A link end has two halves that different threads may hold at one time: [`Outgoing`] and
+//! [`Incoming`]. Neither half waits inside `send` or `next`; [`Incoming::wait`] is the one place
+//! where a thread sleeps, whether for a message or for room to send one. So whoever waits for room
+//! can also take in what arrives, and two full directions cannot block each other.
+
+#[cfg(test)]
+mod conformance;
+mod shared;
+mod socket;
+mod spin;
+
+pub(crate) use shared::SharedParts;
+pub(crate) use socket::SocketParts;
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use crate::sys::clock::Moment;
+pub(crate) use crate::sys::doorbell::Wake;
+use crate::wire::codec::WriteError;
+use crate::wire::kind::Kind;
+use crate::wire::writer::Writer;
+
+/// Writes a payload; called again from the start if the first room was too short.
+pub(crate) type Payload<'payload> = &'payload dyn Fn(&mut Writer<'_>) -> Result<(), WriteError>;
+
+/// What kind of link it is; both sides must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum LinkKind {
+    /// Rings in shared memory and doorbells.
+    Shared,
+    /// One stream socket, for places without `memfd`.
+    Socket,
+}
+
+/// One end of a link.
+#[derive(Debug)]
+pub(crate) struct LinkEnd {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+}
+
+/// The half that sends.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Shared(shared::Outgoing),
+    Socket(socket::Outgoing),
+}
+
+/// The half that receives, and the one that waits.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Shared(shared::Incoming),
+    Socket(socket::Incoming),
+}
+
+/// There is no room for a message now; this says when to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// For rings, what the reader's position must reach.
+    until_position: u64,
+}
+
+/// A message that went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Where the ring ended behind it; no link but the shared one counts.
+    position: u64,
+}
+
+/// Why a message did not go out.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// Wait for room, then send the same message again, or withdraw it.
+    NoRoom(Room),
+    /// The value cannot be encoded; nothing was sent.
+    Value(String),
+    /// The system has no memory for a message of this size; nothing was sent.
+    Memory(io::Error),
+    /// The other side is gone.
+    Gone,
+}
+
+/// A message that has arrived and is still where it arrived.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) kind: Kind,
+    pub(crate) id: u64,
+    place: Place,
+}
+
+/// Where the payload of an arrived message lies.
+#[derive(Debug)]
+enum Place {
+    Shared(shared::Place),
+    Assembled,
+}
+
+/// The other side broke the protocol; the link is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+/// What a waiting thread wants to be woken for, besides the other side's end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interest {
+    /// A message.
+    pub(crate) message: bool,
+    /// Room to send.
+    pub(crate) room: Option<Room>,
+}
+
+impl Interest {
+    /// A message and nothing else.
+    pub(crate) const MESSAGE: Self = Self { message: true, room: None };
+}
+
+/// Both ends of a new link: ours, and the descriptors from which the other side makes its own.
+#[derive(Debug)]
+pub(crate) struct NewLink {
+    pub(crate) kind: LinkKind,
+    pub(crate) ours: LinkEnd,
+    pub(crate) theirs: Vec<OwnedFd>,
+}
+
+/// Makes a link; the caller is the frontend.
+pub(crate) fn create(kind: LinkKind) -> io::Result<NewLink> {
+    match kind {
+        LinkKind::Shared => SharedParts::create(),
+        LinkKind::Socket => SocketParts::create(),
+    }
+}
+
+/// Makes the backend's end from what travelled.
+pub(crate) fn open(kind: LinkKind, descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
+    match kind {
+        LinkKind::Shared => SharedParts::open(descriptors),
+        LinkKind::Socket => SocketParts::open(descriptors),
+    }
+}
+
+macro_rules! both {
+    ($half:ident, $value:expr, $name:ident => $call:expr) => {
+        match $value {
+            $half::Shared($name) => $call,
+            $half::Socket($name) => $call,
+        }
+    };
+}
+
+impl Outgoing {
+    /// Sends a message without waiting; [`Outgoing::notify`] wakes the other side for it.
+    ///
+    /// After [`SendError::NoRoom`] the next call must be for the same message, or
+    /// [`Outgoing::withdraw`]: part of a long one may be on its way already.
+    #[inline]
+    pub(crate) fn send(&mut self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, SendError> {
+        both!(Outgoing, self, half => half.send(kind, id, payload))
+    }
+
+    /// Wakes the other side if it sleeps.
+    #[inline]
+    pub(crate) fn notify(&mut self) {
+        if let Self::Shared(half) = self {
+            half.notify();
+        }
+    }
+
+    /// Whether the other side had begun to work on a message; `true` where nobody can know.
+    pub(crate) fn was_taken(&self, sent: Sent) -> bool {
+        match self {
+            Self::Shared(half) => half.was_taken(sent),
+            Self::Socket(_) => true,
+        }
+    }
+
+    /// Gives up a message for which there was no room; says whether it will never be seen.
+    pub(crate) fn withdraw(&mut self) -> bool {
+        both!(Outgoing, self, half => half.withdraw())
+    }
+
+    /// Has a thread that sleeps in [`Incoming::wait`] look at the room too; says if it is there now.
+    pub(crate) fn alarm_for(&mut self, room: Room) -> bool {
+        both!(Outgoing, self, half => half.alarm_for(room))
+    }
+}
+
+impl Incoming {
+    /// The next message, if one has arrived. It stays until [`Incoming::release`].
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        both!(Incoming, self, half => half.next())
+    }
+
+    /// Appends the payload of an arrived message to private memory.
+    #[inline]
+    pub(crate) fn copy_payload(&mut self, arrived: &Arrived, target: &mut Vec<u8>) {
+        both!(Incoming, self, half => half.copy_payload(arrived, target));
+    }
+
+    /// The payload of an arrived message, in place, for as long as the caller vouches for it.
+    ///
+    /// # Safety
+    ///
+    /// The other side must be trusted not to write to the payload before it is released, and the
+    /// slice must not be used after [`Incoming::release`] or [`Incoming::next`]. Waiting is fine.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn trusted_payload<'any>(&self, arrived: &Arrived) -> &'any [u8] {
+        match self {
+            // SAFETY: the caller vouches for the other side.
+            Self::Shared(half) => unsafe { half.trusted_payload(arrived) },
+            // SAFETY: `release` and `next` alone touch the buffer, and the caller calls neither.
+            Self::Socket(half) => unsafe { outlive(half.payload()) },
+        }
+    }
+
+    /// Says that work on the message that [`Incoming::next`] gave begins.
+    #[inline]
+    pub(crate) fn note_taken(&self) {
+        if let Self::Shared(half) = self {
+            half.note_taken();
+        }
+    }
+
+    /// Is done with an arrived message.
+    #[inline]
+    pub(crate) fn release(&mut self, arrived: Arrived) {
+        both!(Incoming, self, half => half.release(arrived));
+    }
+
+    /// Waits until there may be something to do: look again after [`Wake::Rung`].
+    pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
+        both!(Incoming, self, half => half.wait(interest, deadline))
+    }
+
+    /// When the last [`Incoming::wait`] went to sleep, if it did.
+    pub(crate) fn last_sleep_began(&self) -> Option<Moment> {
+        both!(Incoming, self, half => half.last_sleep_began())
+    }
+
+}
+
+impl LinkEnd {
+    /// The descriptors of this end.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        both!(Incoming, &self.incoming, half => half.descriptors())
+    }
+}
+
+/// Frees a slice from the borrow it came from.
+///
+/// # Safety
+///
+/// The bytes must stay where they are, unchanged, for as long as the result is used.
+#[allow(unsafe_code)]
+unsafe fn outlive<'any>(bytes: &[u8]) -> &'any [u8] {
+    // SAFETY: pointer and length are those of a live slice, and the caller vouches for its time.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }
+}

@@ -1,0 +1,241 @@
+//! The receiving half of a shared link, and the place where its side sleeps.
+//! Not here: what a message means.
+//! Layer 3: over `ring::Consumer`.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::extension::{RETAINED_BYTES, UNIT_BYTES};
+use super::layout::{Direction, TAKEN_POSITION_OFFSET};
+use super::side::{MESSAGE_BIT, ROOM_BIT, Side};
+use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_WITHDRAWN};
+use crate::link::spin::Spin;
+use crate::link::{self, Arrived, Broken, Interest, Wake};
+use crate::ring::{Consumer, Memory, Record};
+use crate::sys::clock::Moment;
+use crate::sys::doorbell::Sleeper;
+use crate::wire::kind::Kind;
+
+/// See [`super::super::Incoming`].
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    side: Arc<Side>,
+    consumer: Consumer,
+    extension_offset: usize,
+    extension_bytes: usize,
+    /// Where the other side's position word for our own messages lies, to see room there.
+    sent_read_position_offset: usize,
+    sleeper: Sleeper,
+    spin: Spin,
+    last_sleep_began: Option<Moment>,
+    /// Pieces of a message that has not come as a whole.
+    assembled: Vec<u8>,
+}
+
+/// Where the payload of a message lies: checked against the memory, whatever the other side wrote.
+#[derive(Debug)]
+pub(crate) struct Place {
+    record: Record,
+    offset: usize,
+    length_bytes: usize,
+    /// The payload continues what is assembled.
+    is_piece: bool,
+}
+
+impl Incoming {
+    pub(super) fn new(side: Arc<Side>, sleeper: Sleeper, direction: Direction) -> Self {
+        let geometry = side.layout.ring(direction);
+        let (extension_offset, extension_bytes) = side.layout.extension(direction);
+        // The two position words stand side by side; the one that is not ours is the other's.
+        let sent_read_position_offset = 128 + 256 - geometry.read_position_offset;
+        Self {
+            side,
+            consumer: Consumer::new(geometry),
+            extension_offset,
+            extension_bytes,
+            sent_read_position_offset,
+            sleeper,
+            spin: Spin::new(),
+            last_sleep_began: None,
+            assembled: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        loop {
+            let Some(record) = self.consumer.next(&self.side.memory).map_err(|_| Broken)? else {
+                return Ok(None);
+            };
+            let kind = Kind::from_number(record.header.kind).ok_or(Broken)?;
+            self.spin.saw_peer_on(record.header.cpu);
+            let flags = record.header.flags;
+            let place = if flags == 0 && self.assembled.is_empty() {
+                let length_bytes = record.header.length_bytes as usize;
+                Place { record, offset: record.payload_offset, length_bytes, is_piece: false }
+            } else if let Some(place) = self.piece(record)? {
+                place
+            } else {
+                continue;
+            };
+            return Ok(Some(Arrived { kind, id: record.id, place: link::Place::Shared(place) }));
+        }
+    }
+
+    /// Looks at a record that is not a whole message by itself; `None` if it was one part of many.
+    #[cold]
+    fn piece(&mut self, record: Record) -> Result<Option<Place>, Broken> {
+        let flags = record.header.flags;
+        if flags & FLAG_WITHDRAWN != 0 {
+            self.assembled = Vec::new();
+            self.release_record(&record);
+            return Ok(None);
+        }
+        if flags & FLAG_EXTERNAL == 0 {
+            return Err(Broken);
+        }
+        let mut region = Vec::with_capacity(16);
+        if record.header.length_bytes != 16 {
+            return Err(Broken);
+        }
+        self.side.memory.append_to(&mut region, record.payload_offset, 16);
+        let word = |at: usize| <[u8; 8]>::try_from(&region[at..at + 8]).map(u64::from_le_bytes);
+        let (Ok(start), Ok(length)) = (word(0), word(8)) else { return Err(Broken) };
+        let (Ok(start), Ok(length_bytes)) = (usize::try_from(start), usize::try_from(length)) else {
+            return Err(Broken);
+        };
+        if start > self.extension_bytes
+            || length_bytes > self.extension_bytes - start
+            || !start.is_multiple_of(UNIT_BYTES)
+        {
+            return Err(Broken);
+        }
+        let offset = self.extension_offset + start;
+        let more = flags & FLAG_MORE != 0;
+        if !more && self.assembled.is_empty() {
+            return Ok(Some(Place { record, offset, length_bytes, is_piece: false }));
+        }
+        self.side.memory.append_to(&mut self.assembled, offset, length_bytes);
+        let place = Place { record, offset, length_bytes, is_piece: true };
+        if !more {
+            return Ok(Some(place));
+        }
+        self.release_place(&place);
+        Ok(None)
+    }
+
+    #[inline]
+    pub(crate) fn copy_payload(&mut self, arrived: &Arrived, target: &mut Vec<u8>) {
+        let link::Place::Shared(place) = &arrived.place else { return };
+        if place.is_piece {
+            if target.is_empty() {
+                std::mem::swap(target, &mut self.assembled);
+            } else {
+                target.append(&mut self.assembled);
+            }
+        } else {
+            self.side.memory.append_to(target, place.offset, place.length_bytes);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`super::super::Incoming::trusted_payload`].
+    #[inline]
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn trusted_payload<'any>(&self, arrived: &Arrived) -> &'any [u8] {
+        let payload = match &arrived.place {
+            link::Place::Shared(place) if !place.is_piece => {
+                // SAFETY: the caller vouches that the other side leaves the payload alone.
+                unsafe { self.side.memory.trusted_slice(place.offset, place.length_bytes) }
+            }
+            _ => &self.assembled,
+        };
+        // SAFETY: the memory stays mapped with `self.side`, `assembled` stays until `release`, and
+        // the caller uses the slice no longer than that.
+        unsafe { link::outlive(payload) }
+    }
+
+    #[inline]
+    pub(crate) fn note_taken(&self) {
+        let position = self.consumer.position_behind_next();
+        // Relaxed: it is looked at only after our death.
+        self.side.memory.store(TAKEN_POSITION_OFFSET, position, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn release(&mut self, arrived: Arrived) {
+        let link::Place::Shared(place) = arrived.place else { return };
+        if place.is_piece {
+            self.assembled = Vec::new();
+        }
+        self.release_place(&place);
+    }
+
+    #[inline]
+    fn release_place(&mut self, place: &Place) {
+        if place.record.header.flags & FLAG_EXTERNAL != 0 {
+            self.give_pages_back(place);
+        }
+        self.release_record(&place.record);
+    }
+
+    #[inline]
+    fn release_record(&mut self, record: &Record) {
+        self.consumer.release(&self.side.memory, record);
+        self.side.notify(ROOM_BIT);
+    }
+
+    /// Gives back the pages of a region that lie above what an extension keeps.
+    #[cold]
+    fn give_pages_back(&self, place: &Place) {
+        let start = place.offset.max(self.extension_offset + RETAINED_BYTES);
+        let end = place.offset + place.length_bytes.next_multiple_of(UNIT_BYTES);
+        let end = end.min(self.extension_offset + self.extension_bytes);
+        if start < end {
+            // Refused, it only keeps the pages a little longer.
+            let _ = self.side.memory.release_pages(start, end - start);
+        }
+    }
+
+    pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
+        let (side, consumer) = (&self.side, &self.consumer);
+        let sent_read_position_offset = self.sent_read_position_offset;
+        let ready = || {
+            let message = interest.message && consumer.has_record(&side.memory);
+            // Relaxed: the producer acquires before it writes to the room.
+            let has_room = |until| side.memory.load(sent_read_position_offset, Ordering::Relaxed) >= until;
+            message || interest.room.is_some_and(|room| has_room(room.until_position))
+        };
+        self.last_sleep_began = None;
+        let patient = deadline.is_none_or(|deadline| deadline > Instant::now());
+        if ready() || (patient && self.spin.spin_until(side.rang(), ready)) {
+            return Ok(Wake::Rung);
+        }
+        let message_bit = if interest.message { MESSAGE_BIT } else { 0 };
+        side.announce_waiting(message_bit | if interest.room.is_some() { ROOM_BIT } else { 0 });
+        // Without this second look a record published between the first look and the announcement
+        // would wake nobody, and we would sleep beside it (S1 in `side`).
+        if ready() {
+            side.end_waiting();
+            return Ok(Wake::Rung);
+        }
+        let start = Moment::now();
+        self.last_sleep_began = Some(start);
+        let wake = self.sleeper.sleep(deadline)?;
+        side.end_waiting();
+        self.spin.slept_for(start.elapsed());
+        Ok(wake)
+    }
+
+    pub(crate) fn last_sleep_began(&self) -> Option<Moment> {
+        self.last_sleep_began
+    }
+
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.sleeper.as_fd(), self.side.bell().as_fd()]
+    }
+}

@@ -1,0 +1,67 @@
+//! The link in shared memory: a ring and an extension per direction, and a doorbell per side.
+//! Not here: the ring itself (`ring`), or anything about calls.
+//! Layer 3: over `ring` and `sys`.
+
+mod extension;
+mod incoming;
+mod layout;
+mod outgoing;
+mod side;
+
+pub(super) use incoming::{Incoming, Place};
+pub(super) use outgoing::Outgoing;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::{LinkEnd, LinkKind, NewLink};
+use crate::sys::doorbell::{Bell, Sleeper, doorbell};
+use crate::sys::memory::SharedMemory;
+use layout::{BACKEND, Direction, FRONTEND, Layout, REPLIES, REQUESTS};
+use side::Side;
+
+/// The record holds not a payload but the place of one in the extension.
+const FLAG_EXTERNAL: u8 = 1;
+/// The payload goes on in the next record.
+const FLAG_MORE: u8 = 2;
+/// The message of which pieces have come will not be completed.
+const FLAG_WITHDRAWN: u8 = 4;
+
+/// How a shared link is made and opened.
+#[derive(Debug)]
+pub(crate) struct SharedParts;
+
+impl SharedParts {
+    /// Makes a link; the descriptors for the backend are memory, its sleeper, our bell, in this order.
+    pub(super) fn create() -> io::Result<NewLink> {
+        let layout = Layout::DEFAULT;
+        let (descriptor, memory) = SharedMemory::create("worker-core link", layout.total_bytes())?;
+        layout.announce(&memory);
+        let (to_backend, backend_sleeper) = doorbell()?;
+        let (to_frontend, sleeper) = doorbell()?;
+        let side = Side::new(memory, layout, to_backend, FRONTEND);
+        let ours = link_end(side, sleeper, REQUESTS, REPLIES);
+        let theirs = vec![descriptor, backend_sleeper.into(), to_frontend.into()];
+        Ok(NewLink { kind: LinkKind::Shared, ours, theirs })
+    }
+
+    /// The backend's end.
+    pub(super) fn open(descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
+        let [memory, sleeper, bell] =
+            <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| io::Error::other("a shared link has three parts"))?;
+        let layout = Layout::DEFAULT;
+        let memory = SharedMemory::map(&memory, layout.total_bytes())?;
+        layout.check(&memory)?;
+        let side = Side::new(memory, layout, Bell::from(bell), BACKEND);
+        Ok(link_end(side, Sleeper::from(sleeper), REPLIES, REQUESTS))
+    }
+}
+
+fn link_end(side: Side, sleeper: Sleeper, sends: Direction, receives: Direction) -> LinkEnd {
+    let side = Arc::new(side);
+    LinkEnd {
+        outgoing: super::Outgoing::Shared(Outgoing::new(Arc::clone(&side), sends)),
+        incoming: super::Incoming::Shared(Incoming::new(side, sleeper, receives)),
+    }
+}

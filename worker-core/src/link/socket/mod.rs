@@ -1,0 +1,232 @@
+//! The link over one stream socket, for places without `memfd`.
+//! Not here: descriptors and death, which travel on the supervision socket for every link.
+//! Layer 3: over `sys::socket`.
+//!
+//! A message is 24 bytes of head (length, id, kind; little endian, 8 bytes each) and the payload.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, poll};
+
+use super::{Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Room, SendError, Sent, Wake};
+use crate::sys::clock::Moment;
+use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
+use crate::sys::socket::{receive_some, send_some, stream_pair};
+use crate::wire::codec::WriteError;
+use crate::wire::kind::Kind;
+use crate::wire::writer::Writer;
+
+const HEAD_BYTES: usize = 24;
+/// What one receive takes at most, beyond a payload whose length is known.
+const RECEIVE_BYTES: usize = 64 * 1024;
+/// There is only one thing to wait for: that the socket takes more.
+const ROOM: Room = Room { until_position: 0 };
+/// A stream has no positions that outlive the other side.
+const SENT: Sent = Sent { position: 0 };
+
+/// How a socket link is made and opened.
+#[derive(Debug)]
+pub(crate) struct SocketParts;
+
+impl SocketParts {
+    pub(super) fn create() -> io::Result<NewLink> {
+        let (ours, theirs) = stream_pair()?;
+        Ok(NewLink { kind: LinkKind::Socket, ours: link_end(ours)?, theirs: vec![theirs] })
+    }
+
+    pub(super) fn open(descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
+        let [socket] =
+            <[OwnedFd; 1]>::try_from(descriptors).map_err(|_| io::Error::other("a socket link has one part"))?;
+        link_end(socket)
+    }
+}
+
+fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
+    let socket = Arc::new(socket);
+    let (kick, kicked) = doorbell()?;
+    let outgoing =
+        Outgoing { socket: Arc::clone(&socket), kick, message: Vec::new(), sent_bytes: 0, withdrawn: false };
+    let incoming = Incoming { socket, kicked, received: Vec::new(), payload: Vec::new(), ended: false, last_sleep_began: None };
+    Ok(LinkEnd { outgoing: super::Outgoing::Socket(outgoing), incoming: super::Incoming::Socket(incoming) })
+}
+
+/// See [`super::Outgoing`].
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    socket: Arc<OwnedFd>,
+    /// Wakes a thread of this side that sleeps without looking for room.
+    kick: Bell,
+    /// The message that is going out; empty when there is none.
+    message: Vec<u8>,
+    sent_bytes: usize,
+    withdrawn: bool,
+}
+
+impl Outgoing {
+    pub(crate) fn send(&mut self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, SendError> {
+        if !self.message.is_empty() {
+            self.flush()?;
+            // What went out was this message, unless that one was withdrawn with a part of it out.
+            if !std::mem::take(&mut self.withdrawn) {
+                return Ok(SENT);
+            }
+        }
+        self.message.extend([0; HEAD_BYTES]);
+        if let Err(error) = payload(&mut Writer::to_heap(&mut self.message)) {
+            self.message.clear();
+            return Err(match error {
+                WriteError::Value(cause) => SendError::Value(cause),
+                WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
+            });
+        }
+        let length = (self.message.len() - HEAD_BYTES) as u64;
+        self.message[..8].copy_from_slice(&length.to_le_bytes());
+        self.message[8..16].copy_from_slice(&id.to_le_bytes());
+        self.message[16] = kind as u8;
+        self.flush()?;
+        Ok(SENT)
+    }
+
+    fn flush(&mut self) -> Result<(), SendError> {
+        while self.sent_bytes < self.message.len() {
+            match send_some(&self.socket, &self.message[self.sent_bytes..]) {
+                Ok(Some(bytes)) => self.sent_bytes += bytes,
+                Ok(None) => return Err(SendError::NoRoom(ROOM)),
+                Err(_) => return Err(SendError::Gone),
+            }
+        }
+        self.sent_bytes = 0;
+        if self.message.capacity() > RECEIVE_BYTES { self.message = Vec::new() } else { self.message.clear() }
+        Ok(())
+    }
+
+    /// A message of which a part is out cannot be called back: the rest goes out before the next.
+    pub(crate) fn withdraw(&mut self) -> bool {
+        if self.sent_bytes > 0 {
+            self.withdrawn = true;
+            return false;
+        }
+        self.message.clear();
+        true
+    }
+
+    pub(crate) fn alarm_for(&mut self, _room: Room) -> bool {
+        self.kick.ring();
+        false
+    }
+}
+
+/// See [`super::Incoming`].
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    socket: Arc<OwnedFd>,
+    kicked: Sleeper,
+    /// Bytes behind the last message.
+    received: Vec<u8>,
+    /// Payload of the message that has arrived.
+    payload: Vec<u8>,
+    ended: bool,
+    last_sleep_began: Option<Moment>,
+}
+
+impl Incoming {
+    pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        loop {
+            if let Some(head) = self.received.first_chunk::<HEAD_BYTES>() {
+                let word = |at: usize| {
+                    let bytes = head[at..at + 8].first_chunk::<8>();
+                    bytes.copied().map_or(0, u64::from_le_bytes)
+                };
+                let length_bytes = usize::try_from(word(0)).map_err(|_| Broken)?;
+                let (id, kind) = (word(8), Kind::from_number(head[16]).ok_or(Broken)?);
+                let end = HEAD_BYTES.checked_add(length_bytes).ok_or(Broken)?;
+                if self.received.len() >= end {
+                    self.payload.clear();
+                    self.payload.extend_from_slice(&self.received[HEAD_BYTES..end]);
+                    self.received.drain(..end);
+                    return Ok(Some(Arrived { kind, id, place: Place::Assembled }));
+                }
+            }
+            if !self.receive()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Takes what the socket holds; says whether it held anything.
+    fn receive(&mut self) -> Result<bool, Broken> {
+        let start = self.received.len();
+        self.received.resize(start + RECEIVE_BYTES, 0);
+        let received = receive_some(&self.socket, &mut self.received[start..]);
+        self.received.truncate(start + received.ok().flatten().unwrap_or(0));
+        match received {
+            Ok(None) => Ok(false),
+            Ok(Some(0)) => {
+                self.ended = true;
+                Ok(false)
+            }
+            Ok(Some(_)) => Ok(true),
+            Err(_) => Err(Broken),
+        }
+    }
+
+    pub(crate) fn copy_payload(&mut self, _arrived: &Arrived, target: &mut Vec<u8>) {
+        if target.is_empty() {
+            std::mem::swap(target, &mut self.payload);
+        } else {
+            target.append(&mut self.payload);
+        }
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    pub(crate) fn release(&mut self, _arrived: Arrived) {
+        if self.payload.capacity() > RECEIVE_BYTES {
+            self.payload = Vec::new();
+        }
+    }
+
+    pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
+        if self.ended && interest.message {
+            return Ok(Wake::Gone);
+        }
+        self.last_sleep_began = Some(Moment::now());
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::POLLIN, interest.message);
+        events.set(PollFlags::POLLOUT, interest.room.is_some());
+        loop {
+            let mut polled = [
+                PollFd::new(self.socket.as_fd(), events),
+                PollFd::new(self.kicked.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut polled, poll_timeout(deadline)) {
+                Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Ok(Wake::TimedOut);
+                }
+                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(_) => {
+                    let [socket, kicked] = polled.map(|entry| entry.revents().unwrap_or(PollFlags::POLLERR));
+                    if !kicked.is_empty() {
+                        self.kicked.sleep(None)?;
+                    }
+                    let ended = socket.intersects(PollFlags::POLLHUP | PollFlags::POLLERR);
+                    return Ok(if ended && !interest.message { Wake::Gone } else { Wake::Rung });
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    pub(crate) fn last_sleep_began(&self) -> Option<Moment> {
+        self.last_sleep_began
+    }
+
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.socket.as_fd()]
+    }
+}

@@ -1,0 +1,119 @@
+//! What a user may choose about a backend before it is spawned.
+//! Not here: doing any of it.
+//! Layer 5: plain data.
+
+use std::time::Duration;
+
+/// Settings for the process of a backend; the same builder may spawn any number.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use worker_core::{Builder, process_actor};
+///
+/// pub struct Counter { total: i64 }
+///
+/// #[process_actor]
+/// impl Counter {
+///     pub fn new(start: i64) -> Self { Self { total: start } }
+///     pub fn add(&mut self, n: i64) -> i64 { self.total += n; self.total }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = Builder::new().name("counter-1").stop_timeout(Duration::from_secs(1));
+/// let counter = CounterFrontend::spawn_with(&builder, 40)?;
+/// assert_eq!(counter.process().name(), "counter-1");
+/// assert_eq!(counter.add(2)?, 42);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    pub(crate) name: Option<String>,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) call_timeout: Option<Duration>,
+    pub(crate) on_timeout: OnTimeout,
+    pub(crate) link: Option<Link>,
+}
+
+/// What becomes of a backend when a call to it times out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnTimeout {
+    /// The caller stops waiting; the backend works on, and its reply is thrown away.
+    #[default]
+    Abandon,
+    /// The backend is killed, so that the work truly stops.
+    Kill,
+}
+
+/// How a frontend and its backend are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Link {
+    /// Two rings in shared memory. The default wherever the system offers `memfd_create(2)`.
+    SharedMemory,
+    /// One stream socket. The default elsewhere; slower, and it works in every sandbox.
+    Socket,
+}
+
+/// Time that a backend has to end in order before it is ended by force.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            name: None,
+            stop_timeout: STOP_TIMEOUT,
+            call_timeout: None,
+            on_timeout: OnTimeout::default(),
+            link: None,
+        }
+    }
+}
+
+impl Builder {
+    /// The default settings.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the process, in `ps`, `top`, logs and every [`Exit`](crate::Exit).
+    ///
+    /// The kernel shows 15 bytes in `/proc/PID/comm` and all of it in `/proc/PID/cmdline`, up to
+    /// 250 bytes: put the telling part first. The default is the name of the actor's type.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets how long the backend may take to end in order, before SIGTERM, and one second later
+    /// SIGKILL, end it. Five seconds by default.
+    ///
+    /// It holds for `stop()` and for the drop of the last frontend alike.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
+        self
+    }
+
+    /// Gives every blocking call this long, unless its frontend has another `with_timeout`. There is
+    /// no limit by default.
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets what becomes of the backend when a blocking call times out.
+    pub fn on_timeout(mut self, what: OnTimeout) -> Self {
+        self.on_timeout = what;
+        self
+    }
+
+    /// Chooses the link instead of taking the best that the system offers.
+    pub fn link(mut self, link: Link) -> Self {
+        self.link = Some(link);
+        self
+    }
+}

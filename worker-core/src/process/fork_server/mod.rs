@@ -1,0 +1,23 @@
+//! The fork server: a small single-threaded copy of the program that forks backends.
+//! Not here: what a backend does (`actor::backend`), or the program's view of one (`supervision`).
+//! Layer 5: over `sys`.
+//!
+//! # The six steps, in the one place that orders them
+//!
+//! 1. plain libraries: the loader brings them in before anything of ours runs (`copy`);
+//! 2. what processes share with each other: memory, doorbells and sockets are made by the program and
+//!    travel as descriptors (`supervision::spawn`);
+//! 3. what a process shares with the program alone: the supervision socket, likewise;
+//! 4. fork: here, in a process that has one thread (`server`);
+//! 5. libraries that start threads: in the backend, by the user's constructor;
+//! 6. event loop: in the backend, after the constructor.
+
+mod client;
+mod copy;
+mod server;
+
+pub(super) use client::{NotOrdered, order};
+pub(crate) use server::BackendStart;
+
+/// The variable by which a copy of the program knows that it is to be the fork server.
+const MARKER: &str = "WORKER_CORE_FORK_SERVER";

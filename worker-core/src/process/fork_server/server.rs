@@ -1,0 +1,307 @@
+//! The fork server itself: forks on order, reaps, tells, and ends with the program.
+//! Not here: how it is started (`copy`, `client`).
+//! Layer 5: over `sys`.
+//!
+//! * F1: it has one thread, so a fork of it is a whole process.
+//! * F2: backends are its children and carry a parent-death signal; it ends when the program does,
+//!   which it sees by its pidfd even if a stray process holds the control socket open.
+//! * F3: it keeps one descriptor a backend, the supervision socket, on which it tells the end; when
+//!   that hangs up, every frontend is gone, and the backend's time to end begins to run.
+//! * F4: a backend leads a process group of its own. It is killed as a group while the leader is
+//!   still a zombie, so the number cannot belong to anybody else.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::{ForkResult, Pid, fchdir, getpid, getppid, setpgid};
+
+use crate::link::{self, LinkEnd};
+use crate::process::protocol::{self, Notice, Order, Refusal};
+use crate::sys::clock::Moment;
+use crate::sys::pidfd::PidFd;
+use crate::sys::socket::Message;
+use crate::sys::{child, limits, proc_files, signals, socket, title};
+
+/// What a new backend begins with.
+#[derive(Debug)]
+pub(crate) struct BackendStart {
+    pub(crate) name: String,
+    pub(crate) link: LinkEnd,
+}
+
+/// The function that a backend runs; what it returns is its exit status.
+pub(crate) type Entry = fn(BackendStart) -> i32;
+
+/// Time between SIGTERM and SIGKILL.
+const TERM_GRACE: Duration = Duration::from_secs(1);
+/// Exit status of a backend that could not begin.
+const STATUS_NOT_STARTED: i32 = 70;
+
+const CONTROL: u64 = 0;
+const PROGRAM: u64 = 1;
+const CHILDREN: u64 = 2;
+/// Tokens from here on are this plus the pid of a backend.
+const FIRST_BACKEND: u64 = 16;
+
+struct Server {
+    control: OwnedFd,
+    program: PidFd,
+    events: SignalFd,
+    epoll: Epoll,
+    backends: HashMap<i32, Backend>,
+    /// Threads that some library started before `main` (F1). None can come later: nothing here
+    /// runs code that starts any.
+    strange_threads: Vec<String>,
+}
+
+struct Backend {
+    supervision: OwnedFd,
+    stop_timeout: Duration,
+    ending: Option<Ending>,
+}
+
+/// A backend without frontends: what happens to it next, and when.
+struct Ending {
+    at: Instant,
+    signal: Signal,
+}
+
+/// Serves until the program ends.
+pub(super) fn run(control: OwnedFd, program: Pid) -> ! {
+    let status = match Server::new(control, program) {
+        Ok(mut server) => server.serve(),
+        Err(_) => 1,
+    };
+    child::exit_now(status)
+}
+
+impl Server {
+    fn new(control: OwnedFd, program: Pid) -> nix::Result<Self> {
+        signals::reset();
+        // The terminal's Ctrl-C is for the program, which then ends us.
+        setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+        let executable = std::env::current_exe().unwrap_or_default();
+        let executable = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        title::set(&format!("fork-server of {executable}"));
+        let events = signals::child_events()?;
+        let pidfd = PidFd::open(program)?;
+        // Between the check in `before_main` and this line the program may have ended and its number
+        // been given away; then we have another parent now.
+        if getppid() != program {
+            return Err(Errno::ESRCH);
+        }
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
+        epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
+        epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
+        let strange_threads = proc_files::thread_names().unwrap_or_default().split_off(1);
+        Ok(Self { control, program: pidfd, events, epoll, backends: HashMap::new(), strange_threads })
+    }
+
+    fn serve(&mut self) -> i32 {
+        let mut ready = [EpollEvent::empty(); 64];
+        loop {
+            let count = match self.epoll.wait(&mut ready, self.next_timeout()) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(_) => return self.end(),
+            };
+            for event in &ready[..count] {
+                match event.data() {
+                    CONTROL => match socket::receive(self.control.as_fd(), false) {
+                        Ok(Some(message)) => self.obey(message),
+                        Ok(None) => return self.end(),
+                        Err(_) => {}
+                    },
+                    PROGRAM => return self.end(),
+                    CHILDREN => self.reap(),
+                    token => self.frontends_gone(token - FIRST_BACKEND),
+                }
+            }
+            self.end_overdue();
+        }
+    }
+
+    /// Ends with everything that came from here (F2).
+    fn end(&self) -> i32 {
+        for &pid in self.backends.keys() {
+            child::kill_group(Pid::from_raw(pid));
+        }
+        0
+    }
+
+    fn obey(&mut self, message: Message) {
+        let mut descriptors = message.descriptors.into_iter();
+        let Some(supervision) = descriptors.next() else { return };
+        let refusal = match protocol::decode::<Order>(&message.bytes) {
+            Some(order) => match self.spawn(order, descriptors.collect(), supervision) {
+                Ok(()) => return,
+                Err((supervision, refusal)) => (supervision, refusal),
+            },
+            None => (supervision, Refusal::Code("the fork server got an order it cannot read".to_owned())),
+        };
+        let (supervision, refusal) = refusal;
+        tell(&supervision, &Notice::Refused(refusal), None);
+    }
+
+    fn spawn(
+        &mut self,
+        order: Order,
+        descriptors: Vec<OwnedFd>,
+        supervision: OwnedFd,
+    ) -> Result<(), (OwnedFd, Refusal)> {
+        let entry = match check(&order, &self.strange_threads) {
+            Ok(entry) => entry,
+            Err(refusal) => return Err((supervision, refusal)),
+        };
+        // Each backend costs one descriptor here; a limit that is near is raised before it is reached.
+        if self.backends.len() as u64 * 2 > limits::open_files_soft() {
+            limits::raise_open_files();
+        }
+        let server = getpid();
+        match child::fork_single_threaded() {
+            Err(errno) => Err((supervision, system("a process could not be forked", errno))),
+            Ok(ForkResult::Child) => {
+                drop(supervision);
+                self.become_backend(server, order, descriptors, entry)
+            }
+            Ok(ForkResult::Parent { child }) => {
+                // Both sides do this, because either may be the first to need it.
+                let _ = setpgid(child, child);
+                self.adopt(child, supervision, order.stop_timeout);
+                Ok(())
+            }
+        }
+    }
+
+    fn adopt(&mut self, pid: Pid, supervision: OwnedFd, stop_timeout: Duration) {
+        match PidFd::open(pid) {
+            Ok(pidfd) => {
+                let notice = Notice::Born { pid: pid.as_raw().unsigned_abs() };
+                tell(&supervision, &notice, Some(&pidfd));
+            }
+            Err(errno) => {
+                let refusal = system("a process could not be opened", errno);
+                tell(&supervision, &Notice::Refused(refusal), None);
+                child::kill_group(pid);
+            }
+        }
+        let token = FIRST_BACKEND + u64::from(pid.as_raw().unsigned_abs());
+        // No event but the hang-up, which always counts (F3).
+        let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token));
+        self.backends.insert(pid.as_raw(), Backend { supervision, stop_timeout, ending: None });
+    }
+
+    /// Turns the forked copy into a backend. Nothing here may return into the server's loop.
+    fn become_backend(&mut self, server: Pid, order: Order, descriptors: Vec<OwnedFd>, entry: Entry) -> ! {
+        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+        let _ = signals::die_with_parent();
+        // The signal is sent for an end that comes after the line above; this is the end before it.
+        if getppid() != server {
+            child::exit_now(STATUS_NOT_STARTED);
+        }
+        self.close_everything();
+        signals::reset();
+        limits::set_open_files_soft(order.open_files_soft);
+        title::set(&order.name);
+        let mut descriptors = descriptors.into_iter();
+        if order.has_directory
+            && let Some(directory) = descriptors.next()
+        {
+            let _ = fchdir(directory);
+        }
+        let status = match link::open(order.link, descriptors.collect()) {
+            Ok(link) => {
+                child::close_in_forks(&link.descriptors());
+                entry(BackendStart { name: order.name, link })
+            }
+            Err(_) => STATUS_NOT_STARTED,
+        };
+        std::process::exit(status)
+    }
+
+    /// Closes what belongs to the server, so that no backend holds an end of another's link open.
+    fn close_everything(&mut self) {
+        use nix::unistd::close;
+        use std::os::fd::AsRawFd;
+        let own = [
+            self.control.as_raw_fd(),
+            self.program.as_fd().as_raw_fd(),
+            self.events.as_fd().as_raw_fd(),
+            self.epoll.0.as_raw_fd(),
+        ];
+        self.backends.clear();
+        for descriptor in own {
+            let _ = close(descriptor);
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Ok(Some(_)) = self.events.read_signal() {}
+        while let Some((pid, reason)) = child::reap_one() {
+            if let Some(backend) = self.backends.remove(&pid.as_raw()) {
+                tell(&backend.supervision, &Notice::Ended { reason, reaped_at: Moment::now() }, None);
+            }
+        }
+    }
+
+    fn frontends_gone(&mut self, pid: u64) {
+        let Ok(pid) = i32::try_from(pid) else { return };
+        if let Some(backend) = self.backends.get_mut(&pid) {
+            // A hang-up stays true; it has been heard.
+            let _ = self.epoll.delete(&backend.supervision);
+            let at = Instant::now() + backend.stop_timeout;
+            backend.ending = Some(Ending { at, signal: Signal::SIGTERM });
+        }
+    }
+
+    fn next_timeout(&self) -> EpollTimeout {
+        let next = self.backends.values().filter_map(|backend| Some(backend.ending.as_ref()?.at)).min();
+        let Some(next) = next else { return EpollTimeout::NONE };
+        let milliseconds = next.saturating_duration_since(Instant::now()).as_nanos().div_ceil(1_000_000);
+        EpollTimeout::try_from(milliseconds).unwrap_or(EpollTimeout::MAX)
+    }
+
+    fn end_overdue(&mut self) {
+        let now = Instant::now();
+        for (&pid, backend) in &mut self.backends {
+            if let Some(ending) = &mut backend.ending
+                && ending.at <= now
+            {
+                // Not reaped yet, so the number is still the backend's.
+                let _ = kill(Pid::from_raw(pid), ending.signal);
+                *ending = Ending { at: now + TERM_GRACE, signal: Signal::SIGKILL };
+            }
+        }
+    }
+}
+
+fn check(order: &Order, strange_threads: &[String]) -> Result<Entry, Refusal> {
+    if !strange_threads.is_empty() {
+        return Err(Refusal::ThreadsRunning(strange_threads.to_vec()));
+    }
+    let address = order.entry.resolve().map_err(Refusal::Code)?;
+    Ok(to_entry(address))
+}
+
+#[allow(unsafe_code)]
+fn to_entry(address: usize) -> Entry {
+    // SAFETY: A1 of `sys::module`: the address was that of an `Entry` in the program, and the same
+    // module, checked by fingerprint, is loaded here.
+    unsafe { std::mem::transmute::<usize, Entry>(address) }
+}
+
+fn system(doing: &str, errno: Errno) -> Refusal {
+    Refusal::System { doing: doing.to_owned(), errno: errno as i32 }
+}
+
+fn tell(supervision: &OwnedFd, notice: &Notice, pidfd: Option<&PidFd>) {
+    let descriptors: Vec<_> = pidfd.iter().map(|pidfd| pidfd.as_fd()).collect();
+    // A frontend that is gone does not want to know.
+    let _ = socket::send(supervision.as_fd(), &protocol::encode(notice), &descriptors, false);
+}

@@ -1,0 +1,83 @@
+//! Forking and reaping, for the fork server alone.
+//! Not here: what the child does (`process::fork_server`).
+//! Layer 1: system calls.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+
+use super::retry_on_interrupt;
+use crate::errors::ExitReason;
+
+/// Forks a process that is known to have one thread.
+///
+/// # Source
+///
+/// `fork(2)`: in a process with one thread the child may go on as if nothing had happened.
+pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
+    debug_assert_eq!(super::proc_files::thread_names().map_or(1, |names| names.len()), 1);
+    // SAFETY: the fork server checked at its start that it has one thread and starts none, so no
+    // lock can be held by a thread that does not exist in the child.
+    unsafe { fork() }
+}
+
+/// Reaps one ended child, if there is one, and kills what is left of the group that it led.
+pub(crate) fn reap_one() -> Option<(Pid, ExitReason)> {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let pid = retry_on_interrupt(|| waitid(Id::All, look)).ok()?.pid()?;
+    // Still a zombie, so the number of the group cannot be anybody else's by now.
+    kill_group(pid);
+    match retry_on_interrupt(|| waitpid(pid, None)).ok()? {
+        WaitStatus::Exited(pid, 0) => Some((pid, ExitReason::Clean)),
+        WaitStatus::Exited(pid, code) => Some((pid, ExitReason::Code(code))),
+        WaitStatus::Signaled(pid, signal, core_dumped) => {
+            Some((pid, ExitReason::Signal { signal: signal as i32, core_dumped }))
+        }
+        _ => None,
+    }
+}
+
+/// Kills what is left of the process group that a backend led.
+pub(crate) fn kill_group(leader: Pid) {
+    let _ = nix::sys::signal::killpg(leader, Signal::SIGKILL);
+}
+
+/// Descriptors that no fork of this process may keep.
+static KEPT_FROM_FORKS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+/// Has every later `fork` of this process close these descriptors in the child.
+///
+/// Close-on-exec is not enough: code that forks without an exec would hold a backend's end of its
+/// link open, and its death would not be seen.
+///
+/// # Source
+///
+/// `pthread_atfork(3)`.
+pub(crate) fn close_in_forks(descriptors: &[BorrowedFd<'_>]) {
+    let mut kept = KEPT_FROM_FORKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = kept.is_empty();
+    kept.extend(descriptors.iter().map(AsRawFd::as_raw_fd));
+    if first {
+        // SAFETY: the handler only locks a mutex that is never held across a fork, and closes.
+        unsafe { libc::pthread_atfork(None, None, Some(close_kept)) };
+    }
+}
+
+extern "C" fn close_kept() {
+    // Held by another thread just now, it stays locked in the child; then there is nothing to be done.
+    let Ok(kept) = KEPT_FROM_FORKS.try_lock() else { return };
+    for &descriptor in kept.iter() {
+        // SAFETY: the numbers are those of the link, which the child of the fork does not use.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
+/// Ends this process at once: no destructors, no exit handlers, no flushing.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: `_exit` only ends the process.
+    unsafe { libc::_exit(status) }
+}

@@ -1,0 +1,29 @@
+//! The clock that every process of a machine shares.
+//! Not here: deadlines of this process, which are `Instant`s.
+//! Layer 1: system calls.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// A moment that two processes can compare, in nanoseconds since the machine started.
+///
+/// # Source
+///
+/// `CLOCK_MONOTONIC` in `clock_gettime(2)`.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
+        Self(time.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// Time since this moment.
+    pub(crate) fn elapsed(self) -> Duration {
+        Duration::from_nanos(Self::now().0.saturating_sub(self.0))
+    }
+}

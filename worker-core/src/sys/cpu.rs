@@ -1,0 +1,22 @@
+//! Which processor runs this thread, and how many may.
+//! Not here: what follows for spinning (`link::spin`).
+//! Layer 1: system calls.
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu};
+use nix::unistd::Pid;
+
+/// Number of the processor that runs the calling thread; it may be another one at once.
+#[inline]
+pub(crate) fn current() -> u16 {
+    sched_getcpu().ok().and_then(|cpu| u16::try_from(cpu).ok()).unwrap_or(0)
+}
+
+/// How many processors the calling thread may run on.
+///
+/// # Source
+///
+/// `sched_getaffinity(2)`.
+pub(crate) fn allowed_count() -> usize {
+    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return 1 };
+    (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false)).count()
+}

@@ -1,0 +1,138 @@
+//! The doorbell: a pipe whose reader sleeps until somebody rings or everybody who could is gone.
+//! Not here: when to ring and when to sleep (`link`).
+//! Layer 1: system calls.
+//!
+//! A pipe, because one blocking `read` waits for data and for the death of the other side at once,
+//! its write tells the kernel that the writer is about to sleep, and an `epoll` can wait on it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{pipe2, read, write};
+
+use super::{retry_on_interrupt, while_doing};
+
+/// The end that wakes.
+#[derive(Debug)]
+pub(crate) struct Bell(OwnedFd);
+
+/// The end that sleeps.
+#[derive(Debug)]
+pub(crate) struct Sleeper(OwnedFd);
+
+/// What ended a sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// Somebody rang, or may have: look again.
+    Rung,
+    /// The deadline passed.
+    TimedOut,
+    /// Every bell is closed: the other side is gone.
+    Gone,
+}
+
+/// Makes a doorbell, both ends close-on-exec.
+pub(crate) fn doorbell() -> io::Result<(Bell, Sleeper)> {
+    let refused = |errno| while_doing("a doorbell could not be made", errno);
+    let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
+    // A hostile reader that never reads must not block the one who rings.
+    fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(refused)?;
+    Ok((Bell(write_end), Sleeper(read_end)))
+}
+
+impl Bell {
+    /// Wakes the sleeper. A full pipe has woken it already, and a closed one is told by death.
+    pub(crate) fn ring(&self) {
+        let _ = retry_on_interrupt(|| write(&self.0, &[1]));
+    }
+}
+
+impl Sleeper {
+    /// Sleeps until rung, until `deadline`, or until every bell is closed.
+    pub(crate) fn sleep(&self, deadline: Option<Instant>) -> io::Result<Wake> {
+        if let Some(deadline) = deadline
+            && !wait_readable(self.0.as_fd(), Some(deadline))?
+        {
+            return Ok(Wake::TimedOut);
+        }
+        // Several rings may have piled up; one wake is enough for all of them.
+        let mut rings = [0_u8; 64];
+        match retry_on_interrupt(|| read(&self.0, &mut rings)) {
+            Ok(0) => Ok(Wake::Gone),
+            Ok(_) => Ok(Wake::Rung),
+            Err(errno) => Err(while_doing("waiting at the doorbell failed", errno)),
+        }
+    }
+}
+
+impl From<OwnedFd> for Bell {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+}
+
+impl From<OwnedFd> for Sleeper {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+}
+
+impl From<Bell> for OwnedFd {
+    fn from(bell: Bell) -> Self {
+        bell.0
+    }
+}
+
+impl From<Sleeper> for OwnedFd {
+    fn from(sleeper: Sleeper) -> Self {
+        sleeper.0
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsFd for Sleeper {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until a descriptor is readable or hung up; says whether it is.
+pub(crate) fn wait_readable(descriptor: BorrowedFd<'_>, deadline: Option<Instant>) -> io::Result<bool> {
+    Ok(!wait_for(descriptor, PollFlags::POLLIN, deadline)?.is_empty())
+}
+
+/// Waits until any of `events`, an error or a hang-up; none when the deadline passed.
+pub(crate) fn wait_for(
+    descriptor: BorrowedFd<'_>,
+    events: PollFlags,
+    deadline: Option<Instant>,
+) -> io::Result<PollFlags> {
+    loop {
+        let mut polled = [PollFd::new(descriptor, events)];
+        match poll(&mut polled, poll_timeout(deadline)) {
+            Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                return Ok(PollFlags::empty());
+            }
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(polled[0].revents().unwrap_or(PollFlags::POLLERR)),
+            Err(errno) => return Err(while_doing("waiting for a descriptor failed", errno)),
+        }
+    }
+}
+
+/// Milliseconds until `deadline`, rounded up so that a wait never ends early and spins.
+pub(crate) fn poll_timeout(deadline: Option<Instant>) -> PollTimeout {
+    let Some(deadline) = deadline else { return PollTimeout::NONE };
+    let left = deadline.saturating_duration_since(Instant::now());
+    let milliseconds = left.as_nanos().div_ceil(1_000_000);
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+}

@@ -1,0 +1,58 @@
+//! Starting this very program a second time, from any thread.
+//! Not here: what the copy does instead of `main` (`process::fork_server`).
+//! Layer 1: system calls.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::SigSet;
+use nix::unistd::Pid;
+
+use super::while_doing;
+
+/// Room for process titles in the copy's first argument, in bytes.
+const TITLE_ROOM_BYTES: usize = 255;
+
+/// Starts the program again, with one more variable in its environment and one inherited descriptor.
+///
+/// `posix_spawn` shares the memory of the program until the copy runs, so it is safe with any number
+/// of threads and as fast with gigabytes as without. `/proc/self/exe` is the file that is running,
+/// also when another one stands at its path by now.
+///
+/// # Source
+///
+/// `posix_spawn(3)`; a `dup2` of a descriptor onto itself lets it be inherited (POSIX.1-2024).
+pub(crate) fn start_copy(variable: &str, value: &str, inherited: &OwnedFd) -> io::Result<Pid> {
+    let refused = |errno| while_doing("the program could not be started again as its fork server", errno);
+    let mut actions = PosixSpawnFileActions::init().map_err(refused)?;
+    actions.add_dup2(inherited.as_raw_fd(), inherited.as_raw_fd()).map_err(refused)?;
+    let mut attributes = PosixSpawnAttr::init().map_err(refused)?;
+    attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK).map_err(refused)?;
+    attributes.set_sigmask(&SigSet::empty()).map_err(refused)?;
+    let arguments = [title_room()];
+    let environment = environment_with(variable, value);
+    posix_spawn(c"/proc/self/exe", &actions, &attributes, &arguments, &environment).map_err(refused)
+}
+
+fn title_room() -> CString {
+    let mut argument = b"worker-core fork server".to_vec();
+    argument.resize(TITLE_ROOM_BYTES, b' ');
+    CString::new(argument).unwrap_or_default()
+}
+
+fn environment_with(variable: &str, value: &str) -> Vec<CString> {
+    let ours = (OsString::from(variable), OsString::from(value));
+    // `vars_os` takes the lock that `set_var` takes, so no other thread can change it meanwhile.
+    std::env::vars_os()
+        .filter(|(name, _)| name != variable)
+        .chain([ours])
+        .filter_map(|(mut name, value)| {
+            name.push("=");
+            name.push(value);
+            CString::new(name.into_vec()).ok()
+        })
+        .collect()
+}

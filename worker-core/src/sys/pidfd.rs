@@ -1,0 +1,69 @@
+//! A process by descriptor, so that a number that was given to somebody else is never signalled.
+//! Not here: whose process it is, or how it ended (`process`).
+//! Layer 1: system calls.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::doorbell::wait_readable;
+use super::while_doing;
+
+/// A process, alive or dead; readable once it has ended.
+#[derive(Debug)]
+pub(crate) struct PidFd(OwnedFd);
+
+impl PidFd {
+    /// Opens a process by number: right only while the number cannot be given to somebody else,
+    /// that is for one's own unreaped child, for one's parent, and for oneself.
+    ///
+    /// # Source
+    ///
+    /// `pidfd_open(2)`.
+    pub(crate) fn open(pid: Pid) -> nix::Result<Self> {
+        // SAFETY: plain integers go in, and a new descriptor or -1 comes out.
+        let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+        let number = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
+        // SAFETY: the kernel has just made this close-on-exec descriptor for us alone.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+
+    /// Sends a signal; a process that has ended already is no error.
+    ///
+    /// # Source
+    ///
+    /// `pidfd_send_signal(2)`.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        let nothing = std::ptr::null::<libc::siginfo_t>();
+        let number = self.0.as_raw_fd();
+        // SAFETY: a null `siginfo_t` is allowed and means what `kill(2)` would send.
+        let result =
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, number, signal as i32, nothing, 0) };
+        match Errno::result(result) {
+            Ok(_) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(while_doing("a backend could not be signalled", errno)),
+        }
+    }
+
+    /// Waits until the process has ended; says whether it has.
+    pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        wait_readable(self.0.as_fd(), deadline)
+    }
+}
+
+impl AsFd for PidFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<OwnedFd> for PidFd {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+}

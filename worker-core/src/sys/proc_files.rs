@@ -1,0 +1,31 @@
+//! What `/proc` tells of a process.
+//! Not here: the public `Usage` made of it (`process::usage`).
+//! Layer 1: system calls.
+
+use std::{fs, io};
+
+/// Names of the threads of this process.
+///
+/// # Source
+///
+/// `/proc/self/task` in `proc(5)`.
+pub(crate) fn thread_names() -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        // A thread may end between the listing and the look at its name.
+        if let Ok(name) = fs::read_to_string(task?.path().join("comm")) {
+            names.push(name.trim_end().to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Value in bytes of a `Name:   123 kB` line.
+pub(crate) fn kibibytes_field(text: &str, name: &str) -> Option<u64> {
+    Some(field(text, name)?.strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// Text of a `Name:   text` line.
+pub(crate) fn field<'text>(text: &'text str, name: &str) -> Option<&'text str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}

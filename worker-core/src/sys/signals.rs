@@ -1,0 +1,37 @@
+//! Signal dispositions and masks of a process that has just come to be.
+//! Not here: signals sent to others (`pidfd`, `child`).
+//! Layer 1: system calls.
+#![allow(unsafe_code)]
+
+use nix::sys::prctl;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// Gives every signal its default disposition and unblocks all, but ignores SIGPIPE as Rust does.
+pub(crate) fn reset() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    for signal in Signal::iterator() {
+        let action = if signal == Signal::SIGPIPE { &ignore } else { &default };
+        // SAFETY: neither disposition runs any code. SIGKILL and SIGSTOP refuse, and that is fine.
+        let _ = unsafe { sigaction(signal, action) };
+    }
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// Blocks SIGCHLD and gives a descriptor that is readable when a child ended.
+pub(crate) fn child_events() -> nix::Result<SignalFd> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    mask.thread_block()?;
+    SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// Has the kernel kill this process when the thread that forked it ends.
+///
+/// # Source
+///
+/// `PR_SET_PDEATHSIG` in `prctl(2)`; it follows the parent *thread*, so the parent must have one.
+pub(crate) fn die_with_parent() -> nix::Result<()> {
+    prctl::set_pdeathsig(Some(Signal::SIGKILL))
+}

@@ -1,0 +1,11 @@
+//! What travels on a link: kinds of messages, and values as bytes.
+//! Not here: how the bytes get across (`link`).
+//! Layer 2: above `errors`, beside `ring`.
+
+pub(crate) mod borrowed;
+pub mod bytes;
+pub(crate) mod codec;
+pub(crate) mod kind;
+pub mod path;
+pub(crate) mod portable;
+pub(crate) mod writer;

@@ -1,0 +1,200 @@
+//! Values that can cross: everything serde knows, and a few types it does not.
+//! Not here: borrowed arguments (`borrowed`), and the fields of request enums, which are plain serde.
+//! Layer 2: over `codec`.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::codec::{self, WriteError};
+use super::writer::Writer;
+use crate::errors::DecodeError;
+
+/// A value that can be the result, or the error, of a call.
+///
+/// It holds for every type with `serde::Serialize` and `serde::de::DeserializeOwned`, and for
+/// [`io::Error`] and `Box<dyn Error + Send + Sync>`, which cross as their kind and text. `Form` is found
+/// by the compiler; it keeps the two sorts of implementations apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross a process boundary",
+    label = "neither `serde::Serialize + serde::Deserialize` nor carried natively",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it, or return a type that has them"
+)]
+pub trait Portable<Form>: Sized {
+    /// Writes the value.
+    #[doc(hidden)]
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError>;
+
+    /// Makes the value from a payload, which it may take.
+    #[doc(hidden)]
+    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError>;
+}
+
+/// [`Portable`] by serde.
+#[derive(Debug)]
+pub enum BySerde {}
+
+/// [`Portable`] by an encoding of this crate.
+#[derive(Debug)]
+pub enum Natively {}
+
+impl<T: Serialize + DeserializeOwned + 'static> Portable<BySerde> for T {
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+        // Bytes are the payload as they are, so that the other side can take it without a copy.
+        // The type is known at compile time, and so is the outcome of this question.
+        match (self as &dyn Any).downcast_ref::<Vec<u8>>() {
+            Some(bytes) => writer.extend(bytes).map_err(|_| WriteError::OutOfRoom),
+            None => codec::encode(self, writer),
+        }
+    }
+
+    #[inline]
+    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
+        let mut taken = None::<T>;
+        if let Some(bytes) = (&mut taken as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
+            *bytes = Some(std::mem::take(payload));
+        }
+        taken.map_or_else(|| codec::decode(payload), Ok)
+    }
+}
+
+impl Portable<Natively> for Infallible {
+    fn write(&self, _writer: &mut Writer<'_>) -> Result<(), WriteError> {
+        match *self {}
+    }
+
+    fn read(_payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
+        Err(DecodeError::new::<Self>("the method cannot fail, yet an error came"))
+    }
+}
+
+impl Portable<Natively> for io::Error {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+        let kind = IO_ERROR_KINDS.iter().position(|kind| *kind == self.kind());
+        codec::encode(&(self.raw_os_error(), kind, self.to_string()), writer)
+    }
+
+    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
+        let (number, kind, text): (Option<i32>, Option<usize>, String) = codec::decode(payload)?;
+        let kind = kind.and_then(|index| IO_ERROR_KINDS.get(index)).copied();
+        Ok(match number {
+            Some(number) => Self::from_raw_os_error(number),
+            None => Self::new(kind.unwrap_or(io::ErrorKind::Other), text),
+        })
+    }
+}
+
+impl Portable<Natively> for Box<dyn Error + Send + Sync> {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+        codec::encode(&self.to_string(), writer)
+    }
+
+    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
+        codec::decode::<String>(payload).map(Into::into)
+    }
+}
+
+/// The kinds that can be made by hand, in an order that is part of the protocol.
+const IO_ERROR_KINDS: [io::ErrorKind; 35] = {
+    use io::ErrorKind as Kind;
+    [
+        Kind::NotFound,
+        Kind::PermissionDenied,
+        Kind::ConnectionRefused,
+        Kind::ConnectionReset,
+        Kind::HostUnreachable,
+        Kind::NetworkUnreachable,
+        Kind::ConnectionAborted,
+        Kind::NotConnected,
+        Kind::AddrInUse,
+        Kind::AddrNotAvailable,
+        Kind::NetworkDown,
+        Kind::BrokenPipe,
+        Kind::AlreadyExists,
+        Kind::WouldBlock,
+        Kind::NotADirectory,
+        Kind::IsADirectory,
+        Kind::DirectoryNotEmpty,
+        Kind::ReadOnlyFilesystem,
+        Kind::StaleNetworkFileHandle,
+        Kind::InvalidInput,
+        Kind::InvalidData,
+        Kind::TimedOut,
+        Kind::WriteZero,
+        Kind::StorageFull,
+        Kind::NotSeekable,
+        Kind::QuotaExceeded,
+        Kind::FileTooLarge,
+        Kind::ResourceBusy,
+        Kind::ExecutableFileBusy,
+        Kind::Deadlock,
+        Kind::ArgumentListTooLong,
+        Kind::Interrupted,
+        Kind::Unsupported,
+        Kind::UnexpectedEof,
+        Kind::OutOfMemory,
+    ]
+};
+
+/// A return type that is a `Result`, also through an alias such as `std::io::Result<T>`.
+#[diagnostic::on_unimplemented(
+    message = "a return type named `Result` must be an alias of `core::result::Result`",
+    label = "this is another type",
+    note = "rename the type, or return it inside `core::result::Result`"
+)]
+pub trait Fallible {
+    /// What a success holds.
+    type Value;
+    /// What a failure holds.
+    type Error;
+}
+
+impl<T, E> Fallible for Result<T, E> {
+    type Value = T;
+    type Error = E;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn there_and_back<Form, T: Portable<Form>>(value: &T) -> T {
+        let mut payload = Vec::new();
+        value.write(&mut Writer::to_heap(&mut payload)).unwrap();
+        T::read(&mut payload).unwrap()
+    }
+
+    #[test]
+    fn bytes_are_the_payload_itself() {
+        let mut payload = Vec::new();
+        vec![7_u8, 8].write(&mut Writer::to_heap(&mut payload)).unwrap();
+        assert_eq!(payload, [7, 8]);
+        let before = payload.as_ptr();
+        let bytes = <Vec<u8> as Portable<BySerde>>::read(&mut payload).unwrap();
+        assert_eq!((bytes.as_ptr(), bytes.as_slice()), (before, &[7, 8][..]));
+    }
+
+    #[test]
+    fn io_errors_keep_number_kind_and_text() {
+        let number = there_and_back(&io::Error::from_raw_os_error(2));
+        assert_eq!((number.raw_os_error(), number.kind()), (Some(2), io::ErrorKind::NotFound));
+        let text = there_and_back(&io::Error::new(io::ErrorKind::InvalidData, "no such colour"));
+        assert_eq!((text.kind(), text.to_string().as_str()), (io::ErrorKind::InvalidData, "no such colour"));
+    }
+
+    #[test]
+    fn boxed_errors_keep_their_text() {
+        let boxed: Box<dyn Error + Send + Sync> = "out of paper".into();
+        assert_eq!(there_and_back(&boxed).to_string(), "out of paper");
+    }
+
+    #[test]
+    fn left_over_bytes_are_an_error() {
+        assert!(codec::decode::<u8>(&[1, 2]).unwrap_err().to_string().contains("1 bytes were left over"));
+    }
+}
