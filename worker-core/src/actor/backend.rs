@@ -88,7 +88,9 @@ fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
             Ok(Err(error)) if wanted => replies.not_decoded(&error),
             Ok(Err(error)) => complain(context, &format!("a one-way request was dropped: {error}")),
             Err(report) if replies.is_owed() => replies.panicked(&report),
-            Err(report) => complain(context, &format!("a method without a caller {report}\n{}", report.backtrace)),
+            Err(report) => {
+                complain(context, &format!("a method without a caller {report}\n{}", report.backtrace))
+            }
         }
         link.borrow_mut().incoming.release(arrived);
         if context.is_stopping() {

@@ -81,7 +81,8 @@ pub(crate) fn spawn(
     let (supervision, servers_end) = with_descriptors(socket::message_pair)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
     // A directory that cannot be opened (removed, or not readable) leaves the backend in the server's.
-    let directory = File::options().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(".").ok();
+    let directory =
+        File::options().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(".").ok();
     let order = Order {
         entry,
         name: name.clone(),
@@ -185,10 +186,7 @@ impl Process {
     /// Asks, then forces: SIGTERM at the end of the stop timeout, SIGKILL after one second more.
     ///
     /// The caller has asked already; `wait_briefly` waits for the end, as it likes, up to a moment.
-    pub(crate) fn see_end(
-        &self,
-        mut wait_briefly: impl FnMut(Instant) -> Option<Exit>,
-    ) -> io::Result<Exit> {
+    pub(crate) fn see_end(&self, mut wait_briefly: impl FnMut(Instant) -> Option<Exit>) -> io::Result<Exit> {
         if let Some(exit) = wait_briefly(Instant::now() + self.stop_timeout) {
             return Ok(exit);
         }
@@ -262,14 +260,13 @@ impl Process {
 
     /// Finds out how the backend ended, once its link has.
     fn find_death(&self, ending: Ending) -> Death {
-        let lingers = ending == Ending::Broken
-            || !self.ended_by(Some(Instant::now() + LINGER)).unwrap_or(false);
+        let lingers =
+            ending == Ending::Broken || !self.ended_by(Some(Instant::now() + LINGER)).unwrap_or(false);
         if lingers {
             // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
             let _ = self.kill();
         }
-        let (exit, reaped_at) =
-            self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
+        let (exit, reaped_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
         Death { exit, reaped_at }
     }
 }

@@ -98,7 +98,9 @@ impl Outgoing {
             return self.send_external(kind, id, 0, length_bytes, payload);
         }
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length_bytes).map_err(|error| SendError::Memory(std::io::Error::other(error)))?;
+        bytes
+            .try_reserve_exact(length_bytes)
+            .map_err(|error| SendError::Memory(std::io::Error::other(error)))?;
         written(payload(&mut Writer::to_heap(&mut bytes)))?;
         self.pieces = Some(Pieces { kind, id, payload: bytes, sent_bytes: 0, withdrawn: false });
         self.send_pieces()

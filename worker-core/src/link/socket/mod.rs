@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use super::{Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Room, SendError, Sent, Wake};
+use super::{
+    Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Room, SendError, Sent, Wake,
+};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
 use crate::sys::socket::{receive_some, send_some, stream_pair};
@@ -38,8 +40,8 @@ impl SocketParts {
     }
 
     pub(super) fn open(descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
-        let [socket] =
-            <[OwnedFd; 1]>::try_from(descriptors).map_err(|_| io::Error::other("a socket link has one part"))?;
+        let [socket] = <[OwnedFd; 1]>::try_from(descriptors)
+            .map_err(|_| io::Error::other("a socket link has one part"))?;
         link_end(socket)
     }
 }
@@ -49,7 +51,14 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let (kick, kicked) = doorbell()?;
     let outgoing =
         Outgoing { socket: Arc::clone(&socket), kick, message: Vec::new(), sent_bytes: 0, withdrawn: false };
-    let incoming = Incoming { socket, kicked, received: Vec::new(), payload: Vec::new(), ended: false, last_sleep_began: None };
+    let incoming = Incoming {
+        socket,
+        kicked,
+        received: Vec::new(),
+        payload: Vec::new(),
+        ended: false,
+        last_sleep_began: None,
+    };
     Ok(LinkEnd { outgoing: super::Outgoing::Socket(outgoing), incoming: super::Incoming::Socket(incoming) })
 }
 
@@ -99,7 +108,11 @@ impl Outgoing {
             }
         }
         self.sent_bytes = 0;
-        if self.message.capacity() > RECEIVE_BYTES { self.message = Vec::new() } else { self.message.clear() }
+        if self.message.capacity() > RECEIVE_BYTES {
+            self.message = Vec::new()
+        } else {
+            self.message.clear()
+        }
         Ok(())
     }
 
