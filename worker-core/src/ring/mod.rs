@@ -37,7 +37,7 @@ mod tests;
 
 pub(crate) use consumer::{Consumer, Record};
 pub(crate) use geometry::Geometry;
-pub(crate) use producer::{Full, Producer};
+pub(crate) use producer::{Full, Producer, Reservation};
 
 use std::sync::atomic::Ordering;
 

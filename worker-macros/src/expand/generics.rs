@@ -3,8 +3,8 @@
 
 use proc_macro2::TokenStream;
 use syn::{
-    GenericParam, Generics, Ident, Lifetime, TypeParam, TypeParamBound, WhereClause,
-    WherePredicate, parse_quote,
+    GenericParam, Generics, Ident, Lifetime, TypeParam, TypeParamBound, WhereClause, WherePredicate,
+    parse_quote,
 };
 
 /// What generated items need of generics: the declaration, the use and the where clause.
@@ -21,8 +21,7 @@ impl Declared {
     /// the user asks.
     pub(super) fn new(generics: &Generics, further: Option<&Generics>) -> Self {
         let all = [Some(generics), further];
-        let not_lifetime =
-            |parameter: &&GenericParam| !matches!(parameter, GenericParam::Lifetime(_));
+        let not_lifetime = |parameter: &&GenericParam| !matches!(parameter, GenericParam::Lifetime(_));
         let parameters: Vec<GenericParam> = all
             .iter()
             .flatten()
@@ -30,17 +29,10 @@ impl Declared {
             .filter(not_lifetime)
             .map(without_default)
             .collect();
-        let written = all
-            .iter()
-            .flatten()
-            .filter_map(|generics| generics.where_clause.as_ref());
-        let about_types =
-            |predicate: &&WherePredicate| !matches!(predicate, WherePredicate::Lifetime(_));
-        let mut predicates: Vec<WherePredicate> = written
-            .flat_map(|clause| clause.predicates.iter())
-            .filter(about_types)
-            .cloned()
-            .collect();
+        let written = all.iter().flatten().filter_map(|generics| generics.where_clause.as_ref());
+        let about_types = |predicate: &&WherePredicate| !matches!(predicate, WherePredicate::Lifetime(_));
+        let mut predicates: Vec<WherePredicate> =
+            written.flat_map(|clause| clause.predicates.iter()).filter(about_types).cloned().collect();
         for parameter in &parameters {
             if let GenericParam::Type(parameter) = parameter
                 && !is_static(parameter, &predicates)
@@ -50,10 +42,7 @@ impl Declared {
             }
         }
         let where_clause = (!predicates.is_empty()).then(|| parse_quote!(where #(#predicates),*));
-        Self {
-            parameters,
-            where_clause,
-        }
+        Self { parameters, where_clause }
     }
 
     /// `<'a, T: Bound, const N: usize>`, empty when there is nothing to declare.
@@ -75,21 +64,15 @@ impl Declared {
     }
 
     pub(super) fn types(&self) -> impl Iterator<Item = &Ident> {
-        self.parameters
-            .iter()
-            .filter_map(|parameter| match parameter {
-                GenericParam::Type(parameter) => Some(&parameter.ident),
-                _ => None,
-            })
+        self.parameters.iter().filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            _ => None,
+        })
     }
 }
 
 fn angle(content: TokenStream) -> TokenStream {
-    if content.is_empty() {
-        content
-    } else {
-        emit!(<#content>)
-    }
+    if content.is_empty() { content } else { emit!(<#content>) }
 }
 
 fn name(parameter: &GenericParam) -> Option<&Ident> {
@@ -118,8 +101,7 @@ fn is_static(parameter: &TypeParam, predicates: &[WherePredicate]) -> bool {
     let predicate_static = |predicate: &WherePredicate| match predicate {
         WherePredicate::Type(predicate) => {
             let bounded = &predicate.bounded_ty;
-            let about =
-                matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
+            let about = matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
             about && predicate.bounds.iter().any(bounds_static)
         }
         _ => false,

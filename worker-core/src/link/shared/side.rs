@@ -13,9 +13,11 @@
 //! * S2: bits are taken by a swap, so each time of waiting is answered by at most one byte in the
 //!   pipe. A byte that comes after the sleeper changed its mind only makes its next sleep end early.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::layout::{Layout, WaitingWord};
+use crate::link::beside::Beside;
 use crate::ring::Memory;
 use crate::sys::doorbell::Bell;
 use crate::sys::memory::SharedMemory;
@@ -30,6 +32,7 @@ pub(super) const ROOM_BIT: u64 = 2;
 pub(super) struct Side {
     pub(super) memory: SharedMemory,
     pub(super) layout: Layout,
+    pub(super) beside: Arc<Beside>,
     bell: Bell,
     waiting: WaitingWord,
     /// Whether the other side slept when we last wrote to it.
@@ -37,8 +40,14 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub(super) fn new(memory: SharedMemory, layout: Layout, bell: Bell, waiting: WaitingWord) -> Self {
-        Self { memory, layout, bell, waiting, rang: AtomicBool::new(false) }
+    pub(super) fn new(
+        memory: SharedMemory,
+        layout: Layout,
+        bell: Bell,
+        waiting: WaitingWord,
+        beside: Arc<Beside>,
+    ) -> Self {
+        Self { memory, layout, beside, bell, waiting, rang: AtomicBool::new(false) }
     }
 
     /// Tells the other side that what it may wait for has come true.

@@ -1,14 +1,18 @@
 //! The link over one stream socket, for places without `memfd`.
-//! Not here: descriptors and death, which travel on the supervision socket for every link.
+//! Not here: notices of the fork server, which have a socket of their own (`beside`).
 //! Layer 3: over `sys::socket`.
 //!
-//! A message is 24 bytes of head (length, id, kind; little endian, 8 bytes each) and the payload.
+//! A message is 24 bytes of head and the payload. The head is, little endian: length (8 bytes), id (8),
+//! kind (1), whether descriptors came with the first byte (1), and how many were sent (2).
+//! The kernel never merges the descriptors of two sends, so what one receive gives is of one message.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::{
@@ -16,14 +20,19 @@ use super::{
 };
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
-use crate::sys::socket::{receive_some, send_some, stream_pair};
+use crate::sys::socket::{Chunk, DESCRIPTORS_MAX, receive_some, send_some, stream_pair};
+use crate::sys::while_doing;
 use crate::wire::codec::WriteError;
+use crate::wire::descriptors::{Attached, Parcel, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
 const HEAD_BYTES: usize = 24;
 /// What one receive takes at most, beyond a payload whose length is known.
 const RECEIVE_BYTES: usize = 64 * 1024;
+/// Most lists of descriptors that have come ahead of their messages: with one receive comes at most
+/// one list, for a message that begins in it, while the message before may not be taken yet.
+const PARCELS_WAITING_MAX: usize = 2;
 /// There is only one thing to wait for: that the socket takes more.
 const ROOM: Room = Room { until_position: 0 };
 /// A stream has no positions that outlive the other side.
@@ -49,13 +58,20 @@ impl SocketParts {
 fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let socket = Arc::new(socket);
     let (kick, kicked) = doorbell()?;
-    let outgoing =
-        Outgoing { socket: Arc::clone(&socket), kick, message: Vec::new(), sent_bytes: 0, withdrawn: false };
+    let outgoing = Outgoing {
+        socket: Arc::clone(&socket),
+        kick,
+        message: Vec::new(),
+        attached: None,
+        sent_bytes: 0,
+        withdrawn: false,
+    };
     let incoming = Incoming {
         socket,
         kicked,
         received: Vec::new(),
         payload: Vec::new(),
+        parcels: VecDeque::new(),
         ended: false,
         last_sleep_began: None,
     };
@@ -70,6 +86,7 @@ pub(crate) struct Outgoing {
     kick: Bell,
     /// The message that is going out; empty when there is none.
     message: Vec<u8>,
+    attached: Attached,
     sent_bytes: usize,
     withdrawn: bool,
 }
@@ -84,7 +101,8 @@ impl Outgoing {
             }
         }
         self.message.extend([0; HEAD_BYTES]);
-        if let Err(error) = payload(&mut Writer::to_heap(&mut self.message)) {
+        let (result, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut self.message)));
+        if let Err(error) = result {
             self.message.clear();
             return Err(match error {
                 WriteError::Value(cause) => SendError::Value(cause),
@@ -95,15 +113,32 @@ impl Outgoing {
         self.message[..8].copy_from_slice(&length.to_le_bytes());
         self.message[8..16].copy_from_slice(&id.to_le_bytes());
         self.message[16] = kind as u8;
+        if let Some(parcel) = &attached {
+            let count = u16::try_from(parcel.sent_count()).unwrap_or(u16::MAX);
+            self.message[17] = 1;
+            self.message[18..20].copy_from_slice(&count.to_le_bytes());
+        }
+        self.attached = attached;
         self.flush()?;
         Ok(SENT)
     }
 
     fn flush(&mut self) -> Result<(), SendError> {
         while self.sent_bytes < self.message.len() {
-            match send_some(&self.socket, &self.message[self.sent_bytes..]) {
-                Ok(Some(bytes)) => self.sent_bytes += bytes,
+            let descriptors: Vec<_> = self.attached.iter().flat_map(|parcel| parcel.descriptors()).collect();
+            let descriptors: Vec<_> = descriptors.into_iter().map(AsFd::as_fd).collect();
+            match send_some(&self.socket, &self.message[self.sent_bytes..], &descriptors) {
+                Ok(Some(bytes)) => {
+                    self.sent_bytes += bytes;
+                    // They went with the first byte.
+                    self.attached = None;
+                }
                 Ok(None) => return Err(SendError::NoRoom(ROOM)),
+                Err(errno @ (Errno::ETOOMANYREFS | Errno::EBADF | Errno::ENOMEM)) if self.sent_bytes == 0 => {
+                    self.message.clear();
+                    self.attached = None;
+                    return Err(SendError::Memory(while_doing("descriptors could not be sent", errno)));
+                }
                 Err(_) => return Err(SendError::Gone),
             }
         }
@@ -123,6 +158,7 @@ impl Outgoing {
             return false;
         }
         self.message.clear();
+        self.attached = None;
         true
     }
 
@@ -141,6 +177,8 @@ pub(crate) struct Incoming {
     received: Vec<u8>,
     /// Payload of the message that has arrived.
     payload: Vec<u8>,
+    /// Descriptors of messages that have not come as a whole.
+    parcels: VecDeque<Vec<OwnedFd>>,
     ended: bool,
     last_sleep_began: Option<Moment>,
 }
@@ -159,8 +197,16 @@ impl Incoming {
                 if self.received.len() >= end {
                     self.payload.clear();
                     self.payload.extend_from_slice(&self.received[HEAD_BYTES..end]);
+                    let attached = match head[17] {
+                        0 => None,
+                        _ => {
+                            let sent_count = usize::from(u16::from_le_bytes([head[18], head[19]]));
+                            let descriptors = self.parcels.pop_front().ok_or(Broken)?;
+                            Some(Parcel::arrived(descriptors, sent_count.min(DESCRIPTORS_MAX)))
+                        }
+                    };
                     self.received.drain(..end);
-                    return Ok(Some(Arrived { kind, id, place: Place::Assembled }));
+                    return Ok(Some(Arrived { kind, id, attached, place: Place::Assembled }));
                 }
             }
             if !self.receive()? {
@@ -174,14 +220,22 @@ impl Incoming {
         let start = self.received.len();
         self.received.resize(start + RECEIVE_BYTES, 0);
         let received = receive_some(&self.socket, &mut self.received[start..]);
-        self.received.truncate(start + received.ok().flatten().unwrap_or(0));
+        let length_bytes =
+            received.as_ref().ok().and_then(Option::as_ref).map_or(0, |chunk| chunk.length_bytes);
+        self.received.truncate(start + length_bytes);
         match received {
             Ok(None) => Ok(false),
-            Ok(Some(0)) => {
+            Ok(Some(Chunk { length_bytes: 0, .. })) => {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(Some(_)) => Ok(true),
+            Ok(Some(Chunk { has_descriptors: false, .. })) => Ok(true),
+            // An honest side sends none but with a message, so only a few wait for theirs.
+            Ok(Some(_)) if self.parcels.len() >= PARCELS_WAITING_MAX => Err(Broken),
+            Ok(Some(chunk)) => {
+                self.parcels.push_back(chunk.descriptors);
+                Ok(true)
+            }
             Err(_) => Err(Broken),
         }
     }
@@ -221,7 +275,7 @@ impl Incoming {
                 Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                     return Ok(Wake::TimedOut);
                 }
-                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(0) | Err(Errno::EINTR) => {}
                 Ok(_) => {
                     let [socket, kicked] = polled.map(|entry| entry.revents().unwrap_or(PollFlags::POLLERR));
                     if !kicked.is_empty() {
