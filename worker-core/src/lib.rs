@@ -5,6 +5,7 @@
 mod actor;
 mod calls;
 mod errors;
+pub mod frames;
 mod link;
 mod process;
 mod ring;

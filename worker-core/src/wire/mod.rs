@@ -9,4 +9,5 @@ pub(crate) mod descriptors;
 pub(crate) mod kind;
 pub mod path;
 pub(crate) mod portable;
+pub(crate) mod reason;
 pub(crate) mod writer;
