@@ -119,14 +119,12 @@ fn parameters(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
 
 /// `DecoderRequest::Decode { jpeg }`, or for a generic method `DecoderPut { key, value }`.
 fn message(expansion: &Expansion<'_>, message: &syn::Ident, function: &Function) -> TokenStream {
-    let mut fields: Vec<TokenStream> = function
+    let fields: Vec<TokenStream> = function
         .arguments()
         .map(|argument| field(argument, expansion.runtime))
         .collect();
     if function.is_generic() {
-        let name = names::message(&expansion.actor.name, function);
-        fields.extend(generic::marker_field(expansion, function));
-        return emit!(#name { #(#fields),* });
+        return generic::literal(expansion, function, &fields);
     }
     let variant = &function.variant;
     if fields.is_empty() {

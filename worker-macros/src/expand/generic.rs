@@ -77,10 +77,19 @@ impl<'m> Message<'m> {
     }
 }
 
-/// The field that stands for type parameters no argument mentions, in the struct's literal.
-pub(super) fn marker_field(expansion: &Expansion<'_>, function: &Function) -> Option<TokenStream> {
-    let marker = Message::new(expansion, function).marker(&emit!(&()))?;
-    Some(emit!(__marker: ::core::marker::PhantomData::#marker))
+/// The struct's literal, from fields of the arguments: all types are named, as some may stand nowhere in a field.
+pub(super) fn literal(
+    expansion: &Expansion<'_>,
+    function: &Function,
+    fields: &[TokenStream],
+) -> TokenStream {
+    let message = Message::new(expansion, function);
+    let (name, arguments) = (&message.name, message.generics.arguments(None));
+    let marker = message
+        .marker(&emit!(&()))
+        .map(|_| emit!(__marker: ::core::marker::PhantomData));
+    let fields = fields.iter().chain(&marker);
+    emit!(#name::#arguments { #(#fields),* })
 }
 
 /// The struct of one generic method and how to run it.
@@ -114,10 +123,14 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         .marker(&emit!(&#lifetime ()))
         .map(|marker| emit!(#[serde(skip)] __marker: ::core::marker::PhantomData #marker));
     let fields = fields.into_iter().chain(marker);
+    let lent = message.function.arguments().any(types::is_lent_option).then(
+        || emit!(#[allow(clippy::ref_option_ref, reason = "serde lends what a `with` module writes")]),
+    );
     emit! {
         #cfgs
         #(#own_cfgs)*
         #docs
+        #lent
         #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde, bound = "")]
         struct #name #declaration #where_clause {
