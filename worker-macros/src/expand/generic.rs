@@ -123,14 +123,10 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         .marker(&emit!(&#lifetime ()))
         .map(|marker| emit!(#[serde(skip)] __marker: ::core::marker::PhantomData #marker));
     let fields = fields.into_iter().chain(marker);
-    let lent = message.function.arguments().any(types::is_lent_option).then(
-        || emit!(#[allow(clippy::ref_option_ref, reason = "serde lends what a `with` module writes")]),
-    );
     emit! {
         #cfgs
         #(#own_cfgs)*
         #docs
-        #lent
         #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde, bound = "")]
         struct #name #declaration #where_clause {

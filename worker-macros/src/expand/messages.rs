@@ -60,16 +60,10 @@ fn message(
     let marker = Marker::of(expansion, functions).map(|marker| marker.variant(expansion));
     // Inferred bounds would stand twice beside the actor's own, and then neither is chosen.
     let bound = (!expansion.generics.is_empty()).then(|| emit!(#[serde(bound = "")]));
-    // Serde lends what a `with` module writes once more.
-    let lent = functions
-        .iter()
-        .flat_map(|function| function.arguments())
-        .any(types::is_lent_option)
-        .then(|| emit!(clippy::ref_option_ref,));
     emit! {
         #cfgs
         #purpose
-        #[allow(private_interfaces, #lent reason = "as visible as the actor, which the attribute cannot see")]
+        #[allow(private_interfaces, reason = "as visible as the actor, which the attribute cannot see")]
         #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #bound

@@ -176,6 +176,8 @@ pub(super) fn field(
             Wrap(message, runtime).visit_path_mut(&mut option.path);
             emit!(#option)
         }
+        // Serde's derive would write `&Option<&T>`, which clippy::pedantic reports; by another name it is silent.
+        _ if is_lent_option(argument) => emit!(<#ty as #runtime::__private::Referent>::Owned),
         _ => emit!(#ty),
     }
 }
@@ -185,6 +187,10 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> Token
     let module = |name: &str| format!("{}::__private::{name}", path_text(runtime));
     let is_borrow = borrows(&argument.ty);
     match argument.carriage {
+        Carriage::Bytes if is_lent_option(argument) => {
+            let bytes = module("bytes");
+            emit!(#[serde(borrow, with = #bytes)])
+        }
         Carriage::Bytes => {
             let bytes = module("bytes");
             emit!(#[serde(with = #bytes)])
@@ -206,7 +212,7 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> Token
 }
 
 /// Whether this is an optional borrow that a `with` module writes.
-pub(super) fn is_lent_option(argument: &Argument) -> bool {
+fn is_lent_option(argument: &Argument) -> bool {
     let has_module = matches!(argument.carriage, Carriage::Bytes | Carriage::Path);
     has_module
         && bare(&argument.ty) != optional(&argument.ty)
