@@ -25,11 +25,18 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let generics = Declared::new(&function.original.generics, None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.constructor, function);
-    let (body, body_with) = (
-        expansion
-            .body(emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))),
-        expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self))),
-    );
+    let conditional = function
+        .arguments()
+        .any(|argument| !argument.cfgs.is_empty());
+    let names = function.arguments().map(|argument| &argument.name);
+    let plain = if conditional {
+        // An argument of a call cannot carry a `#[cfg]`, a field of a literal can.
+        emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))
+    } else {
+        emit!(Self::#spawn_with(&#runtime::Builder::new(), #(#names),*))
+    };
+    let body = expansion.body(plain);
+    let body_with = expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self)));
     emit! {
         #docs
         #attributes

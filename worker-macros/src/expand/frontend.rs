@@ -90,7 +90,7 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
     emit! {
         #cfgs
         #unused
-        #[allow(private_interfaces, dead_code, #many reason = "as visible as the actor, and rarely all of it in use")]
+        #[allow(private_interfaces, dead_code, #many reason = "private actor, unused calls")]
         impl #declaration #name #arguments #where_clause {
             #own
             #timeout

@@ -127,7 +127,8 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         #cfgs
         #(#own_cfgs)*
         #docs
-        #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
+        #[derive(#runtime::__private::serde::Serialize)]
+        #[derive(#runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde, bound = "")]
         struct #name #declaration #where_clause {
             #(#fields,)*

@@ -181,9 +181,9 @@ fn without_docs(tokens: TokenStream) -> TokenStream {
 fn expansions_are_short() {
     for methods in [0, 1, 10, 50] {
         let lines = lines_for(methods);
-        println!("{methods} methods: {lines} lines");
+        // Two enums, one implementation of `Actor`, the frontend with what each has; then eight lines a method.
         assert!(
-            lines <= 100 + 12 * methods,
+            lines <= 72 + 8 * methods,
             "{methods} methods give {lines} lines"
         );
     }

@@ -42,14 +42,9 @@ where
 }
 #[cfg(unix)]
 /// What a [`Remote`] asks of its [`Store`](inner::Store): one variant per exported method.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde")]
 #[serde(bound = "")]
 pub enum Ask<'a, K, V: Clone, const N: usize>
@@ -78,14 +73,9 @@ where
 }
 #[cfg(unix)]
 /// How a [`Remote`] makes its [`Store`](inner::Store): one variant per constructor.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde")]
 #[serde(bound = "")]
 pub enum StoreConstructor<K, V: Clone, const N: usize>
@@ -103,10 +93,8 @@ where
 }
 #[cfg(unix)]
 /// The arguments of [`Store::put_as`](inner::Store::put_as).
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde", bound = "")]
 struct StorePutAs<
     'a,
@@ -157,10 +145,8 @@ where
 }
 #[cfg(unix)]
 /// The arguments of [`Store::forget`](inner::Store::forget).
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde", bound = "")]
 struct StoreForget<K, V: Clone, const N: usize, T>
 where
@@ -244,11 +230,7 @@ where
     K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static;
 #[cfg(unix)]
-#[allow(
-    private_interfaces,
-    dead_code,
-    reason = "as visible as the actor, and rarely all of it in use"
-)]
+#[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl<K, V: Clone, const N: usize> Remote<K, V, N>
 where
     K: Serialize + DeserializeOwned + Ord + 'static,
@@ -260,11 +242,7 @@ where
     ///
     /// [`SpawnError`](crate::worker::SpawnError): why there is no process.
     pub(crate) fn spawn() -> ::core::result::Result<Self, crate::worker::SpawnError> {
-        crate::worker::Handle::spawn(
-                &crate::worker::Builder::new(),
-                &StoreConstructor::New,
-            )
-            .map(Self)
+        Self::spawn_with(&crate::worker::Builder::new())
     }
     /// Like [`Remote::spawn`], as the [`Builder`](crate::worker::Builder) says.
     ///
@@ -291,13 +269,7 @@ where
             > as crate::worker::__private::Fallible>::Error,
         >,
     > {
-        crate::worker::Handle::spawn(
-                &crate::worker::Builder::new(),
-                &StoreConstructor::FromParts {
-                    parts,
-                },
-            )
-            .map(Self)
+        Self::spawn_from_parts_with(&crate::worker::Builder::new(), parts)
     }
     /// Like [`Remote::spawn_from_parts`], as the [`Builder`](crate::worker::Builder) says.
     ///
