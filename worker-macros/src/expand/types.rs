@@ -1,7 +1,9 @@
 //! The user's types as they stand in messages and on the frontend: lifetimes and `Self` put in place.
 //! Layer: bottom of `expand`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -10,6 +12,7 @@ use syn::{
 };
 
 use crate::model::{Argument, Carriage, Fallible, Reply};
+use crate::names::generated_at;
 use crate::parse::types::{bare, is_str, optional, shared_borrow};
 
 /// What becomes of the lifetimes in a type.
@@ -152,28 +155,33 @@ pub(super) fn field(
     runtime: &syn::Path,
 ) -> TokenStream {
     let ty = place(&argument.ty, &Lifetimes::Message(message), self_ty);
+    // Where the wrapper cannot be sent, it is because of the type inside.
+    let span = generated_at(argument.ty.span());
     match (argument.carriage, bare(&ty)) {
         (Carriage::Ref, Type::Reference(reference)) => {
             let element = &reference.elem;
-            emit!(#runtime::Ref<#message, #element>)
+            quote_spanned!(span=> #runtime::Ref<#message, #element>)
         }
         (Carriage::OptionalRef, Type::Path(option)) => {
             let mut option = option.clone();
-            struct Wrap<'a>(&'a Lifetime, &'a syn::Path);
+            struct Wrap<'a>(&'a Lifetime, &'a syn::Path, Span);
             impl VisitMut for Wrap<'_> {
                 // Only the outermost borrow, so no further descent.
                 fn visit_type_mut(&mut self, ty: &mut Type) {
-                    let Wrap(message, runtime) = self;
+                    let Wrap(message, runtime, span) = self;
+                    let span = *span;
                     match bare(ty) {
                         Type::Reference(reference) => {
                             let element = &reference.elem;
-                            *ty = Type::Verbatim(emit!(#runtime::Ref<#message, #element>));
+                            *ty = Type::Verbatim(
+                                quote_spanned!(span=> #runtime::Ref<#message, #element>),
+                            );
                         }
                         _ => visit_mut::visit_type_mut(self, ty),
                     }
                 }
             }
-            Wrap(message, runtime).visit_path_mut(&mut option.path);
+            Wrap(message, runtime, span).visit_path_mut(&mut option.path);
             emit!(#option)
         }
         // Serde's derive would write `&Option<&T>`, which clippy::pedantic reports; by another name it is silent.
@@ -260,8 +268,8 @@ pub(super) fn reply(
         Reply::Alias(ty) => {
             let ty = owned(ty);
             (
-                emit!(<#ty as #runtime::__private::Fallible>::Value),
-                Some(emit!(<#ty as #runtime::__private::Fallible>::Error)),
+                part_of_alias(&ty, runtime, "Value"),
+                Some(part_of_alias(&ty, runtime, "Error")),
             )
         }
     }
@@ -281,7 +289,14 @@ pub(super) fn constructor_error(
         }
         Fallible::Alias(ty) => {
             let ty = place(ty, &Lifetimes::Static, self_ty);
-            Some(emit!(<#ty as #runtime::__private::Fallible>::Error))
+            Some(part_of_alias(&ty, runtime, "Error"))
         }
     }
+}
+
+/// A part of an alias of a result; a type of another sort is reported where it is written.
+fn part_of_alias(ty: &Type, runtime: &syn::Path, part: &str) -> TokenStream {
+    let span = generated_at(ty.span());
+    let part = Ident::new(part, span);
+    quote_spanned!(span=> <#ty as #runtime::__private::Fallible>::#part)
 }
