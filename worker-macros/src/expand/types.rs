@@ -1,8 +1,8 @@
 //! The user's types as they stand in messages and on the frontend: lifetimes and `Self` put in place.
 //! Layer: bottom of `expand`.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
@@ -157,6 +157,7 @@ pub(super) fn field(
     let ty = place(&argument.ty, &Lifetimes::Message(message), self_ty);
     // Where the wrapper cannot be sent, it is because of the type inside.
     let span = generated_at(argument.ty.span());
+    let runtime = &located(runtime, span);
     match (argument.carriage, bare(&ty)) {
         (Carriage::Ref, Type::Reference(reference)) => {
             let element = &reference.elem;
@@ -164,7 +165,7 @@ pub(super) fn field(
         }
         (Carriage::OptionalRef, Type::Path(option)) => {
             let mut option = option.clone();
-            struct Wrap<'a>(&'a Lifetime, &'a syn::Path, Span);
+            struct Wrap<'a>(&'a Lifetime, &'a TokenStream, Span);
             impl VisitMut for Wrap<'_> {
                 // Only the outermost borrow, so no further descent.
                 fn visit_type_mut(&mut self, ty: &mut Type) {
@@ -299,4 +300,13 @@ fn part_of_alias(ty: &Type, runtime: &syn::Path, part: &str) -> TokenStream {
     let span = generated_at(ty.span());
     let part = Ident::new(part, span);
     quote_spanned!(span=> <#ty as #runtime::__private::Fallible>::#part)
+}
+
+/// A path of the macro's, shown where the user's type is.
+fn located(path: &syn::Path, span: Span) -> TokenStream {
+    let moved = |mut tree: TokenTree| {
+        tree.set_span(tree.span().located_at(span));
+        tree
+    };
+    path.to_token_stream().into_iter().map(moved).collect()
 }
