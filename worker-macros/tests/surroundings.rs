@@ -74,7 +74,7 @@ pub mod macros {
             /// Adds.
             $vis struct $name($ty);
 
-            #[again::runtime::process_actor(crate = again::runtime)]
+            #[again::runtime::process_actor(crate = $crate::macros::again::runtime)]
             impl $name {
                 /// Makes one.
                 $vis fn new(start: $ty) -> Self {

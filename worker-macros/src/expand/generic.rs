@@ -108,7 +108,7 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         &message.function.carried.cfgs,
         expansion.runtime,
     );
-    let serde = format!("{}::__private::serde", types::path_text(runtime));
+    let serde = format!("{}::__private::serde", expansion.runtime_text);
     let (name, where_clause) = (&message.name, &message.generics.where_clause);
     let declaration = message
         .generics

@@ -192,8 +192,8 @@ pub(super) fn field(
 }
 
 /// The serde attribute of an argument's field.
-pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> TokenStream {
-    let module = |name: &str| format!("{}::__private::{name}", path_text(runtime));
+pub(super) fn field_attribute(argument: &Argument, runtime: &str) -> TokenStream {
+    let module = |name: &str| format!("{runtime}::__private::{name}");
     let is_borrow = borrows(&argument.ty);
     match argument.carriage {
         Carriage::Bytes if is_lent_option(argument) => {
