@@ -169,7 +169,7 @@ impl Process {
 
     /// Waits until the process has ended, and says how. It does not ask it to end.
     pub fn wait(&self) -> Exit {
-        self.wait_until(None).unwrap_or_else(|_| None).unwrap_or_else(|| self.unknown_end()).0
+        self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
     }
 
     /// Waits until the process has ended; `None` when the deadline passed.

@@ -64,7 +64,7 @@ fn any_mixture_of_lengths_arrives_in_order() {
     let mut in_flight = VecDeque::new();
     let (mut state, mut id) = (1, 0);
     for _ in 0..100_000 {
-        if pseudo_random(&mut state) % 2 == 0 {
+        if pseudo_random(&mut state).is_multiple_of(2) {
             let length_bytes = pseudo_random(&mut state) % (GEOMETRY.payload_max_bytes() + 1);
             if commit(&mut producer, &memory, length_bytes, id) {
                 in_flight.push_back((id, length_bytes));
@@ -91,7 +91,7 @@ fn a_full_ring_says_what_it_waits_for() {
     while commit(&mut producer, &memory, 0, count) {
         count += 1;
     }
-    assert_eq!(count as usize, CAPACITY_BYTES / LINE_BYTES - 1, "one line stays free (R1)");
+    assert_eq!(count, (CAPACITY_BYTES / LINE_BYTES - 1) as u64, "one line stays free (R1)");
     let full = producer.reserve(&memory, 100).unwrap_err();
     let mut read_position = 0;
     while read_position < full.until_position {
