@@ -59,6 +59,20 @@ pub(crate) fn spawn(constructor: &Ident) -> Ident {
     }
 }
 
+/// `_hint` says that the backend ignores it; the message carries it all the same, as `hint`.
+pub(crate) fn used(name: &Ident, taken: &[String]) -> Ident {
+    let text = name.to_string();
+    let used = text.trim_start_matches('_');
+    let is_free = used != text && !taken.iter().any(|other| other == used);
+    match syn::parse_str::<Ident>(used).ok().filter(|_| is_free) {
+        Some(mut used) => {
+            used.set_span(generated_at(name.span()));
+            used
+        }
+        None => name.clone(),
+    }
+}
+
 /// An identifier for the `index`th parameter (from one) that none of `taken` uses.
 pub(crate) fn argument(index: usize, span: Span, taken: &[String]) -> Ident {
     let mut text = format!("argument_{index}");

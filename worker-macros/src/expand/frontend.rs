@@ -8,6 +8,9 @@ use syn::Visibility;
 use super::{Expansion, calls, docs};
 use crate::model::Actor;
 
+/// As many as clippy lets pass.
+const MANY_ARGUMENTS: usize = 7;
+
 /// The struct and all that is implemented for it.
 pub(super) fn frontend(expansion: &Expansion<'_>) -> TokenStream {
     let constructors = expansion
@@ -78,10 +81,16 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
     let unused = expansion
         .skeleton
         .then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
+    // A `spawn_with` has one parameter more than its constructor.
+    let many = expansion
+        .actor
+        .functions()
+        .any(|function| function.arguments().count() >= MANY_ARGUMENTS);
+    let many = many.then(|| emit!(clippy::too_many_arguments,));
     emit! {
         #cfgs
         #unused
-        #[allow(private_interfaces, dead_code, reason = "as visible as the actor, and rarely all of it in use")]
+        #[allow(private_interfaces, dead_code, #many reason = "private actor, unused calls")]
         impl #declaration #name #arguments #where_clause {
             #own
             #timeout

@@ -77,10 +77,19 @@ impl<'m> Message<'m> {
     }
 }
 
-/// The field that stands for type parameters no argument mentions, in the struct's literal.
-pub(super) fn marker_field(expansion: &Expansion<'_>, function: &Function) -> Option<TokenStream> {
-    let marker = Message::new(expansion, function).marker(&emit!(&()))?;
-    Some(emit!(__marker: ::core::marker::PhantomData::#marker))
+/// The struct's literal, from fields of the arguments: all types are named, as some may stand nowhere in a field.
+pub(super) fn literal(
+    expansion: &Expansion<'_>,
+    function: &Function,
+    fields: &[TokenStream],
+) -> TokenStream {
+    let message = Message::new(expansion, function);
+    let (name, arguments) = (&message.name, message.generics.arguments(None));
+    let marker = message
+        .marker(&emit!(&()))
+        .map(|_| emit!(__marker: ::core::marker::PhantomData));
+    let fields = fields.iter().chain(&marker);
+    emit!(#name::#arguments { #(#fields),* })
 }
 
 /// The struct of one generic method and how to run it.
@@ -118,7 +127,8 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         #cfgs
         #(#own_cfgs)*
         #docs
-        #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
+        #[derive(#runtime::__private::serde::Serialize)]
+        #[derive(#runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde, bound = "")]
         struct #name #declaration #where_clause {
             #(#fields,)*

@@ -2,8 +2,9 @@
 //! Layer: bottom of `expand`.
 
 use proc_macro2::TokenStream;
+use syn::punctuated::Punctuated;
 use syn::{
-    GenericParam, Generics, Ident, Lifetime, TypeParam, TypeParamBound, WhereClause,
+    GenericParam, Generics, Ident, Lifetime, Token, TypeParam, TypeParamBound, WhereClause,
     WherePredicate, parse_quote,
 };
 
@@ -23,7 +24,7 @@ impl Declared {
         let all = [Some(generics), further];
         let not_lifetime =
             |parameter: &&GenericParam| !matches!(parameter, GenericParam::Lifetime(_));
-        let parameters: Vec<GenericParam> = all
+        let mut parameters: Vec<GenericParam> = all
             .iter()
             .flatten()
             .flat_map(|generics| generics.params.iter())
@@ -41,12 +42,9 @@ impl Declared {
             .filter(about_types)
             .cloned()
             .collect();
-        for parameter in &parameters {
-            if let GenericParam::Type(parameter) = parameter
-                && !is_static(parameter, &predicates)
-            {
-                let name = &parameter.ident;
-                predicates.push(parse_quote!(#name: 'static));
+        for parameter in &mut parameters {
+            if let GenericParam::Type(parameter) = parameter {
+                make_static(parameter, &mut predicates);
             }
         }
         let where_clause = (!predicates.is_empty()).then(|| parse_quote!(where #(#predicates),*));
@@ -110,19 +108,39 @@ fn without_default(parameter: &GenericParam) -> GenericParam {
     parameter
 }
 
-fn is_static(parameter: &TypeParam, predicates: &[WherePredicate]) -> bool {
-    let bounds_static = |bound: &TypeParamBound| match bound {
-        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
-        _ => false,
-    };
-    let predicate_static = |predicate: &WherePredicate| match predicate {
+/// Adds `'static` where the parameter has its bounds already, unless it is there.
+fn make_static(parameter: &mut TypeParam, predicates: &mut [WherePredicate]) {
+    let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
+    let mut own: Vec<_> = predicates
+        .iter_mut()
+        .filter_map(|predicate| bounds_of(predicate, parameter))
+        .collect();
+    let there = parameter.bounds.iter().any(is_static)
+        || own.iter().any(|bounds| bounds.iter().any(is_static));
+    if there {
+        return;
+    }
+    match own.first_mut() {
+        Some(bounds) if parameter.bounds.is_empty() => bounds.push(parse_quote!('static)),
+        _ => {
+            parameter.colon_token.get_or_insert_default();
+            parameter.bounds.push(parse_quote!('static));
+        }
+    }
+}
+
+/// The bounds of `T: ..` for this parameter.
+fn bounds_of<'p>(
+    predicate: &'p mut WherePredicate,
+    parameter: &TypeParam,
+) -> Option<&'p mut Punctuated<TypeParamBound, Token![+]>> {
+    match predicate {
         WherePredicate::Type(predicate) => {
             let bounded = &predicate.bounded_ty;
-            let about =
+            let is_it =
                 matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
-            about && predicate.bounds.iter().any(bounds_static)
+            is_it.then_some(&mut predicate.bounds)
         }
-        _ => false,
-    };
-    parameter.bounds.iter().any(bounds_static) || predicates.iter().any(predicate_static)
+        _ => None,
+    }
 }

@@ -63,8 +63,9 @@ fn message(
     emit! {
         #cfgs
         #purpose
-        #[allow(private_interfaces, reason = "as visible as the actor, which the attribute cannot see")]
-        #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
+        #[allow(private_interfaces, reason = "the actor may be private")]
+        #[derive(#runtime::__private::serde::Serialize)]
+        #[derive(#runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #bound
         pub enum #name #declaration #where_clause {

@@ -10,7 +10,7 @@ use syn::{
 };
 
 use crate::model::{Argument, Carriage, Fallible, Reply};
-use crate::parse::types::bare;
+use crate::parse::types::{bare, is_str, optional, shared_borrow};
 
 /// What becomes of the lifetimes in a type.
 pub(super) enum Lifetimes<'a> {
@@ -176,6 +176,8 @@ pub(super) fn field(
             Wrap(message, runtime).visit_path_mut(&mut option.path);
             emit!(#option)
         }
+        // Serde's derive would write `&Option<&T>`, which clippy::pedantic reports; by another name it is silent.
+        _ if is_lent_option(argument) => emit!(<#ty as #runtime::__private::Referent>::Owned),
         _ => emit!(#ty),
     }
 }
@@ -185,6 +187,10 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> Token
     let module = |name: &str| format!("{}::__private::{name}", path_text(runtime));
     let is_borrow = borrows(&argument.ty);
     match argument.carriage {
+        Carriage::Bytes if is_lent_option(argument) => {
+            let bytes = module("bytes");
+            emit!(#[serde(borrow, with = #bytes)])
+        }
         Carriage::Bytes => {
             let bytes = module("bytes");
             emit!(#[serde(with = #bytes)])
@@ -205,15 +211,23 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> Token
     }
 }
 
+/// Whether this is an optional borrow that a `with` module writes.
+fn is_lent_option(argument: &Argument) -> bool {
+    let has_module = matches!(argument.carriage, Carriage::Bytes | Carriage::Path);
+    has_module
+        && bare(&argument.ty) != optional(&argument.ty)
+        && shared_borrow(optional(&argument.ty)).is_some()
+}
+
 /// Serde itself borrows `&str` and `Option<&str>`; to say so again would be noise.
 fn borrowed_by_serde(ty: &Type) -> bool {
-    let inner = crate::parse::types::shared_borrow(crate::parse::types::optional(ty));
-    inner.is_some_and(|reference| crate::parse::types::is_str(&reference.elem))
+    let inner = shared_borrow(optional(ty));
+    inner.is_some_and(|reference| is_str(&reference.elem))
 }
 
 /// Whether there is a further borrow behind the first one.
 fn borrows_inside(ty: &Type) -> bool {
-    let inner = crate::parse::types::shared_borrow(crate::parse::types::optional(ty));
+    let inner = shared_borrow(optional(ty));
     inner.is_some_and(|reference| borrows(&reference.elem))
 }
 

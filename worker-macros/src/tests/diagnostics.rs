@@ -36,7 +36,7 @@ fn good_blocks_have_no_diagnostics() {
         &[],
     );
     items(
-        "pub fn a(&self, all: &[&str], some: Vec<&[u8]>, b: Cow<'_, str>) -> Cow<'_, str> {}",
+        "pub fn a(&self, all: &[&str], some: Vec<&[u8]>, b: Cow<'_, str>) -> Cow<'static, str> {}",
         &[],
     );
     items(
@@ -330,7 +330,7 @@ fn replies_are_values() {
     items(
         "pub fn a(&self) -> Result<u8, Box<dyn Error>> {}",
         &[(
-            "`dyn Error` cannot travel to another process: return a named type, such as an enum",
+            "`dyn Error` cannot travel to another process: return a named type, or `Box<dyn Error + Send + Sync>`",
             "dyn Error",
         )],
     );
@@ -340,6 +340,21 @@ fn replies_are_values() {
             "the pointer `*mut u8` means nothing in another process: return the value itself",
             "*mut u8",
         )],
+    );
+}
+
+#[test]
+fn replies_own_what_is_inside_them() {
+    items(
+        "pub fn a(&self) -> Cow<'_, str> {}",
+        &[(
+            "a reply borrows as a whole or not at all, found `'_` inside a type: write `'static`, or return an owned value",
+            "'_",
+        )],
+    );
+    items(
+        "pub fn a(&self) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {}",
+        &[],
     );
 }
 
