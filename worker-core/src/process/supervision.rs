@@ -23,9 +23,10 @@ use crate::errors::{Exit, ExitReason};
 use crate::link::{self, LinkKind, NewLink};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::wait_readable;
+use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
 use crate::sys::pidfd::PidFd;
-use crate::sys::{limits, socket, while_doing};
+use crate::sys::{socket, while_doing};
 
 /// Time that a backend which has closed its link gets to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -80,9 +81,7 @@ pub(crate) fn spawn(
     let NewLink { kind, ours, theirs } = new_link(builder.link)?;
     let (supervision, servers_end) = with_descriptors(socket::message_pair)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
-    // A directory that cannot be opened (removed, or not readable) leaves the backend in the server's.
-    let directory =
-        File::options().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(".").ok();
+    let directory = with_descriptors(working_directory)?;
     let order = Order {
         entry,
         name: name.clone(),
@@ -109,6 +108,16 @@ pub(crate) fn spawn(
     Ok((client, process))
 }
 
+/// The working directory; one that cannot be opened leaves the backend in that of the fork server.
+fn working_directory() -> io::Result<Option<File>> {
+    let flags = (OFlag::O_PATH | OFlag::O_DIRECTORY).bits();
+    match File::options().read(true).custom_flags(flags).open(".") {
+        // No reason to run the backend somewhere else.
+        Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Err(error),
+        other => Ok(other.ok()),
+    }
+}
+
 fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
     match wanted {
         Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
@@ -120,11 +129,6 @@ fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
             other => other,
         },
     }
-}
-
-/// Makes descriptors, and raises the soft limit of them when it is what stands in the way.
-fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    make().or_else(|error| if limits::raise_open_files() { make() } else { Err(error) })
 }
 
 impl Process {

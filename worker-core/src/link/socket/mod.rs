@@ -84,14 +84,15 @@ impl Outgoing {
                 return Ok(SENT);
             }
         }
-        self.message.extend([0; HEAD_BYTES]);
-        if let Err(error) = payload(&mut Writer::to_heap(&mut self.message)) {
-            self.message.clear();
-            return Err(match error {
-                WriteError::Value(cause) => SendError::Value(cause),
-                WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
-            });
-        }
+        // Not `self.message` before it is whole: a value may panic while it is encoded, and what is
+        // left there goes out with the next message.
+        let mut message = std::mem::take(&mut self.message);
+        message.extend([0; HEAD_BYTES]);
+        payload(&mut Writer::to_heap(&mut message)).map_err(|error| match error {
+            WriteError::Value(cause) => SendError::Value(cause),
+            WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
+        })?;
+        self.message = message;
         let length = (self.message.len() - HEAD_BYTES) as u64;
         self.message[..8].copy_from_slice(&length.to_le_bytes());
         self.message[8..16].copy_from_slice(&id.to_le_bytes());
