@@ -32,6 +32,8 @@ use crate::sys::{socket, while_doing};
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
+/// Chooses the link of every backend whose builder does not.
+const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
@@ -119,7 +121,7 @@ fn working_directory() -> io::Result<Option<File>> {
 }
 
 fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
-    match wanted {
+    match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
         Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
         Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
         None => match with_descriptors(|| link::create(LinkKind::Shared)) {
