@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -125,11 +125,27 @@ fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
         Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
         Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
         None => match with_descriptors(|| link::create(LinkKind::Shared)) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            // No such call, or a filter forbids it: the places that the socket link is for.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
                 with_descriptors(|| link::create(LinkKind::Socket))
             }
             other => other,
         },
+    }
+}
+
+/// The link that the environment asks for, so that a whole program can be run over another one.
+fn link_of_environment() -> io::Result<Option<Link>> {
+    match std::env::var_os(LINK_VARIABLE) {
+        None => Ok(None),
+        Some(value) if value == "shared-memory" => Ok(Some(Link::SharedMemory)),
+        Some(value) if value == "socket" => Ok(Some(Link::Socket)),
+        Some(value) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "{LINK_VARIABLE} is {value:?}, but only `shared-memory` and `socket` are links; unset it"
+            ),
+        )),
     }
 }
 
