@@ -48,9 +48,7 @@ pub(crate) fn variant(name: &Ident) -> Ident {
         }
     }
     let candidates = [camel.clone(), format!("_{camel}"), format!("{camel}_")];
-    let chosen = candidates
-        .iter()
-        .find_map(|candidate| syn::parse_str::<Ident>(candidate).ok());
+    let chosen = candidates.iter().find_map(|candidate| syn::parse_str::<Ident>(candidate).ok());
     let mut variant = chosen.unwrap_or_else(|| name.clone());
     variant.set_span(generated_at(name.span()));
     variant
@@ -61,12 +59,7 @@ pub(crate) fn spawn(constructor: &Ident) -> Ident {
     if constructor == words::NEW {
         Ident::new(words::SPAWN, generated_at(constructor.span()))
     } else {
-        format_ident!(
-            "{}_{}",
-            words::SPAWN,
-            constructor.unraw(),
-            span = generated_at(constructor.span())
-        )
+        format_ident!("{}_{}", words::SPAWN, constructor.unraw(), span = generated_at(constructor.span()))
     }
 }
 

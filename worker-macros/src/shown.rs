@@ -22,11 +22,7 @@ fn write(text: &mut String, tokens: TokenStream) {
                     Delimiter::Brace => ("{ ", " }"),
                     Delimiter::None => ("", ""),
                 };
-                text.push_str(if open.starts_with('{') && !glued {
-                    " "
-                } else {
-                    ""
-                });
+                text.push_str(if open.starts_with('{') && !glued { " " } else { "" });
                 text.push_str(open);
                 write(text, group.stream());
                 text.push_str(close);
@@ -48,8 +44,8 @@ fn write(text: &mut String, tokens: TokenStream) {
                 glued = true;
             }
             TokenTree::Ident(_) | TokenTree::Literal(_) => {
-                let after_word = text
-                    .ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | '"'));
+                let after_word =
+                    text.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | '"'));
                 text.push_str(if after_word && !glued { " " } else { "" });
                 text.push_str(&tree.to_string());
                 glued = false;

@@ -1,17 +1,6 @@
 //! Actors in the surroundings that break macros: each module is one, and compiling it is most of the test.
-#![deny(
-    warnings,
-    missing_docs,
-    unsafe_code,
-    unused_qualifications,
-    unused_lifetimes
-)]
-#![deny(
-    single_use_lifetimes,
-    elided_lifetimes_in_paths,
-    trivial_casts,
-    unreachable_pub
-)]
+#![deny(warnings, missing_docs, unsafe_code, unused_qualifications, unused_lifetimes)]
+#![deny(single_use_lifetimes, elided_lifetimes_in_paths, trivial_casts, unreachable_pub)]
 #![deny(clippy::pedantic)]
 #![allow(
     missing_debug_implementations,

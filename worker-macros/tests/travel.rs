@@ -1,17 +1,6 @@
 //! What travels, with a process at the other end: arguments, replies, and types chosen at the call.
-#![deny(
-    warnings,
-    missing_docs,
-    unsafe_code,
-    unused_qualifications,
-    unused_lifetimes
-)]
-#![deny(
-    single_use_lifetimes,
-    elided_lifetimes_in_paths,
-    trivial_casts,
-    unreachable_pub
-)]
+#![deny(warnings, missing_docs, unsafe_code, unused_qualifications, unused_lifetimes)]
+#![deny(single_use_lifetimes, elided_lifetimes_in_paths, trivial_casts, unreachable_pub)]
 #![deny(clippy::pedantic)]
 #![allow(
     missing_debug_implementations,
@@ -62,14 +51,7 @@ pub mod arguments {
             a.concat().len() + lengths.sum::<usize>()
         }
         /// Patterns, and names that generated code uses itself.
-        pub fn patterns(
-            &self,
-            mut call: u8,
-            (a, b): (u8, u8),
-            request: u8,
-            r#type: u8,
-            builder: u8,
-        ) -> u8 {
+        pub fn patterns(&self, mut call: u8, (a, b): (u8, u8), request: u8, r#type: u8, builder: u8) -> u8 {
             call += a + b;
             call + request + r#type + builder
         }
@@ -89,10 +71,7 @@ pub mod arguments {
         let echo = EchoFrontend::spawn(Path::new("/"), None)?;
         assert_eq!(echo.bytes(b"a", vec![b'b'], Some(b"c"))?, b"abc");
         let points = [Point(2), Point(3)];
-        assert_eq!(
-            echo.borrows(&Point(1), &points, Some(&Point(4)))?,
-            [1, 2, 3, 4].map(Point)
-        );
+        assert_eq!(echo.borrows(&Point(1), &points, Some(&Point(4)))?, [1, 2, 3, 4].map(Point));
         assert_eq!(echo.borrows_async(&Point(1), &[], None).wait()?, [Point(1)]);
         assert_eq!(echo.text("a", Some("b"), "c".into())?, "abc");
         assert_eq!(echo.nested(&["a", "b"], vec![("c", b"d")])?, 4);
@@ -124,11 +103,7 @@ pub mod replies {
         ///
         /// When the name is empty.
         pub fn named(name: &str) -> Result<Self, String> {
-            if name.is_empty() {
-                Err("no name".to_owned())
-            } else {
-                Ok(Self(name.to_owned()))
-            }
+            if name.is_empty() { Err("no name".to_owned()) } else { Ok(Self(name.to_owned())) }
         }
         /// Lends.
         pub fn name(&self) -> &str {
@@ -180,9 +155,7 @@ pub mod replies {
         assert_eq!(answers.name()?, "x");
         assert!(matches!(answers.fail(), Err(CallError::Actor(error)) if error == "x"));
         let not_found = answers.not_found().unwrap_err();
-        assert!(
-            matches!(not_found, CallError::Actor(error) if error.kind() == io::ErrorKind::NotFound)
-        );
+        assert!(matches!(not_found, CallError::Actor(error) if error.kind() == io::ErrorKind::NotFound));
         assert!(matches!(answers.alias(), Err(CallError::Actor(error)) if error == "alias"));
         assert_eq!(answers.parse("7").unwrap(), 7);
         assert!(matches!(answers.parse("x"), Err(CallError::Actor(_))));
@@ -213,10 +186,7 @@ pub mod generic {
         }
         /// Looks up.
         pub fn get(&self, key: &K) -> Option<V> {
-            self.0
-                .iter()
-                .find(|(other, _)| other == key)
-                .map(|(_, value)| value.clone())
+            self.0.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone())
         }
         /// Puts what becomes a value.
         pub fn put<T: Into<V> + Serialize + DeserializeOwned>(&mut self, key: K, value: T) -> bool {

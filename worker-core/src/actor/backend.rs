@@ -36,31 +36,29 @@ pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
 fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<A> {
     let arrived = next(link)?;
     let replies = Replies::new(link, arrived.id, true);
-    let made = match codec::decode::<A::Constructor<'_>>(payload(link, &arrived)) {
-        Ok(constructor) => panics::catch(|| {
-            let constructed = A::construct(constructor, &Construction::new());
-            constructed.0.map(|mut actor| {
-                actor.started(context);
-                actor
-            })
-        }),
-        Err(error) => {
-            replies.not_decoded(&error);
-            return None;
-        }
-    };
+    let bytes = payload(link, &arrived);
+    // Decoding runs code of the user too: what panics there is told like any panic.
+    let made = panics::catch(|| {
+        let constructor = codec::decode::<A::Constructor<'_>>(bytes)?;
+        let constructed = A::construct(constructor, &Construction::new());
+        Ok(constructed.0.map(|mut actor| {
+            actor.started(context);
+            actor
+        }))
+    });
     link.borrow_mut().incoming.release(arrived);
     match made {
-        Ok(Ok(actor)) => {
+        Ok(Ok(Ok(actor))) => {
             replies.send::<()>(Kind::Returned, &|_| Ok(()));
             return Some(actor);
         }
-        Ok(Err(ConstructorFailure::Error(bytes))) => {
+        Ok(Ok(Err(ConstructorFailure::Error(bytes)))) => {
             replies.send::<()>(Kind::Failed, &|writer| {
                 writer.extend(&bytes).map_err(|_| codec::WriteError::OutOfRoom)
             });
         }
-        Ok(Err(ConstructorFailure::NotEncoded(error))) => replies.not_encoded(&error),
+        Ok(Ok(Err(ConstructorFailure::NotEncoded(error)))) => replies.not_encoded(&error),
+        Ok(Err(error)) => replies.not_decoded(&error),
         Err(report) => replies.panicked(&report),
     }
     None
@@ -88,7 +86,9 @@ fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
             Ok(Err(error)) if wanted => replies.not_decoded(&error),
             Ok(Err(error)) => complain(context, &format!("a one-way request was dropped: {error}")),
             Err(report) if replies.is_owed() => replies.panicked(&report),
-            Err(report) => complain(context, &format!("a method without a caller {report}\n{}", report.backtrace)),
+            Err(report) => {
+                complain(context, &format!("a method without a caller {report}\n{}", report.backtrace))
+            }
         }
         link.borrow_mut().incoming.release(arrived);
         if context.is_stopping() {

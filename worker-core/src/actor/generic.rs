@@ -85,8 +85,5 @@ pub(super) fn invoke<A: Actor>(bytes: &[u8], actor: &mut A, call: &Call<'_, A>) 
 fn checked_same_module(anchor: usize, address: usize) -> bool {
     static KNOWN: Mutex<Option<HashMap<(usize, usize), bool>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    *known
-        .get_or_insert_default()
-        .entry((anchor, address))
-        .or_insert_with(|| same_module(anchor, address))
+    *known.get_or_insert_default().entry((anchor, address)).or_insert_with(|| same_module(anchor, address))
 }

@@ -84,7 +84,9 @@ impl<A: Actor> Handle<A> {
         T: Portable<ValueForm>,
         E: Portable<ErrorForm>,
     {
-        self.call_payload::<_, _, A::Request<'_>, T, E>(Kind::Request, &|writer| codec::encode(request, writer))
+        self.call_payload::<_, _, A::Request<'_>, T, E>(Kind::Request, &|writer| {
+            codec::encode(request, writer)
+        })
     }
 
     /// Sends a call and returns at once.
@@ -118,7 +120,9 @@ impl<A: Actor> Handle<A> {
         E: Portable<ErrorForm>,
     {
         let offset = instance::<A, G, E>()?;
-        self.call_payload::<_, _, G, T, E>(Kind::GenericRequest, &|writer| generic::write(request, offset, writer))
+        self.call_payload::<_, _, G, T, E>(Kind::GenericRequest, &|writer| {
+            generic::write(request, offset, writer)
+        })
     }
 
     /// Sends a call of a generic method and returns at once.
@@ -132,7 +136,9 @@ impl<A: Actor> Handle<A> {
             Ok(offset) => self.start::<_, _, G, T, E>(Kind::GenericRequest, &|writer| {
                 generic::write(request, offset, writer)
             }),
-            Err(error) => Pending::new(Arc::clone(&self.core), Err(error), decode::<ValueForm, ErrorForm, T, E>),
+            Err(error) => {
+                Pending::new(Arc::clone(&self.core), Err(error), decode::<ValueForm, ErrorForm, T, E>)
+            }
         }
     }
 

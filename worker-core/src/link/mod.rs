@@ -242,7 +242,6 @@ impl Incoming {
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {
         both!(Incoming, self, half => half.last_sleep_began())
     }
-
 }
 
 impl LinkEnd {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -23,14 +23,17 @@ use crate::errors::{Exit, ExitReason};
 use crate::link::{self, LinkKind, NewLink};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::wait_readable;
+use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
 use crate::sys::pidfd::PidFd;
-use crate::sys::{limits, socket, while_doing};
+use crate::sys::{socket, while_doing};
 
 /// Time that a backend which has closed its link gets to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
+/// Chooses the link of every backend whose builder does not.
+const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
@@ -80,8 +83,7 @@ pub(crate) fn spawn(
     let NewLink { kind, ours, theirs } = new_link(builder.link)?;
     let (supervision, servers_end) = with_descriptors(socket::message_pair)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
-    // A directory that cannot be opened (removed, or not readable) leaves the backend in the server's.
-    let directory = File::options().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(".").ok();
+    let directory = with_descriptors(working_directory)?;
     let order = Order {
         entry,
         name: name.clone(),
@@ -108,12 +110,23 @@ pub(crate) fn spawn(
     Ok((client, process))
 }
 
+/// The working directory; one that cannot be opened leaves the backend in that of the fork server.
+fn working_directory() -> io::Result<Option<File>> {
+    let flags = (OFlag::O_PATH | OFlag::O_DIRECTORY).bits();
+    match File::options().read(true).custom_flags(flags).open(".") {
+        // No reason to run the backend somewhere else.
+        Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Err(error),
+        other => Ok(other.ok()),
+    }
+}
+
 fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
-    match wanted {
+    match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
         Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
         Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
         None => match with_descriptors(|| link::create(LinkKind::Shared)) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            // No such call, or a filter forbids it: the places that the socket link is for.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
                 with_descriptors(|| link::create(LinkKind::Socket))
             }
             other => other,
@@ -121,9 +134,19 @@ fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
     }
 }
 
-/// Makes descriptors, and raises the soft limit of them when it is what stands in the way.
-fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    make().or_else(|error| if limits::raise_open_files() { make() } else { Err(error) })
+/// The link that the environment asks for, so that a whole program can be run over another one.
+fn link_of_environment() -> io::Result<Option<Link>> {
+    match std::env::var_os(LINK_VARIABLE) {
+        None => Ok(None),
+        Some(value) if value == "shared-memory" => Ok(Some(Link::SharedMemory)),
+        Some(value) if value == "socket" => Ok(Some(Link::Socket)),
+        Some(value) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "{LINK_VARIABLE} is {value:?}, but only `shared-memory` and `socket` are links; unset it"
+            ),
+        )),
+    }
 }
 
 impl Process {
@@ -168,7 +191,7 @@ impl Process {
 
     /// Waits until the process has ended, and says how. It does not ask it to end.
     pub fn wait(&self) -> Exit {
-        self.wait_until(None).unwrap_or_else(|_| None).unwrap_or_else(|| self.unknown_end()).0
+        self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
     }
 
     /// Waits until the process has ended; `None` when the deadline passed.
@@ -185,10 +208,7 @@ impl Process {
     /// Asks, then forces: SIGTERM at the end of the stop timeout, SIGKILL after one second more.
     ///
     /// The caller has asked already; `wait_briefly` waits for the end, as it likes, up to a moment.
-    pub(crate) fn see_end(
-        &self,
-        mut wait_briefly: impl FnMut(Instant) -> Option<Exit>,
-    ) -> io::Result<Exit> {
+    pub(crate) fn see_end(&self, mut wait_briefly: impl FnMut(Instant) -> Option<Exit>) -> io::Result<Exit> {
         if let Some(exit) = wait_briefly(Instant::now() + self.stop_timeout) {
             return Ok(exit);
         }
@@ -262,14 +282,13 @@ impl Process {
 
     /// Finds out how the backend ended, once its link has.
     fn find_death(&self, ending: Ending) -> Death {
-        let lingers = ending == Ending::Broken
-            || !self.ended_by(Some(Instant::now() + LINGER)).unwrap_or(false);
+        let lingers =
+            ending == Ending::Broken || !self.ended_by(Some(Instant::now() + LINGER)).unwrap_or(false);
         if lingers {
             // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
             let _ = self.kill();
         }
-        let (exit, reaped_at) =
-            self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
+        let (exit, reaped_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
         Death { exit, reaped_at }
     }
 }

@@ -82,7 +82,11 @@ impl Producer {
     /// # Panics
     ///
     /// If it is longer than [`Geometry::payload_max_bytes`].
-    pub(crate) fn reserve(&mut self, memory: &impl Memory, payload_bytes: usize) -> Result<Reservation, Full> {
+    pub(crate) fn reserve(
+        &mut self,
+        memory: &impl Memory,
+        payload_bytes: usize,
+    ) -> Result<Reservation, Full> {
         assert!(payload_bytes <= self.geometry.payload_max_bytes(), "payload too long for the ring");
         let record = record_bytes(payload_bytes);
         let until_end = self.geometry.until_end(self.write_position);
@@ -91,7 +95,8 @@ impl Producer {
         } else {
             // R3. The line behind the padding is the first of the ring, where the record goes.
             self.require(memory, until_end + record + LINE_BYTES)?;
-            let length_bytes = u32::try_from(until_end - PAYLOAD_OFFSET_BYTES).expect("rings are below 4 GiB");
+            let length_bytes =
+                u32::try_from(until_end - PAYLOAD_OFFSET_BYTES).expect("rings are below 4 GiB");
             let padding = Header { length_bytes, kind: KIND_PADDING, ..Header::default() };
             self.publish(memory, padding, 0, until_end);
         }

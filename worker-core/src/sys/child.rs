@@ -69,8 +69,9 @@ pub(crate) fn close_in_forks(descriptors: &[BorrowedFd<'_>]) {
 
 extern "C" fn close_kept() {
     // Held by another thread just now, it stays locked in the child; then there is nothing to be done.
-    let Ok(kept) = KEPT_FROM_FORKS.try_lock() else { return };
-    for &descriptor in kept.iter() {
+    let Ok(mut kept) = KEPT_FROM_FORKS.try_lock() else { return };
+    // Emptied: the numbers may be given to other files in the child, which may fork in its turn.
+    for descriptor in kept.drain(..) {
         // SAFETY: the numbers are those of the link, which the child of the fork does not use.
         unsafe { libc::close(descriptor) };
     }

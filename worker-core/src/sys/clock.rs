@@ -11,9 +11,7 @@ use nix::time::{ClockId, clock_gettime};
 /// # Source
 ///
 /// `CLOCK_MONOTONIC` in `clock_gettime(2)`.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Moment(u64);
 
 impl Moment {

@@ -2,6 +2,8 @@
 //! Not here: limits that a user asks for on a backend.
 //! Layer 1: system calls.
 
+use std::io;
+
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Soft limit of open descriptors.
@@ -15,6 +17,11 @@ pub(crate) fn raise_open_files() -> bool {
         Ok((soft, hard)) if soft < hard => setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok(),
         _ => false,
     }
+}
+
+/// Makes descriptors, and raises the soft limit of them when it is what stands in the way.
+pub(crate) fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    make().or_else(|error| if raise_open_files() { make() } else { Err(error) })
 }
 
 /// Sets the soft limit of open descriptors.

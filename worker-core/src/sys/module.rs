@@ -80,8 +80,7 @@ fn find(
     sample_address: usize,
     sample_offset: Option<usize>,
 ) -> Option<Found> {
-    let mut search =
-        Search { matches: &mut matches, sample_address, sample_offset, index: 0, found: None };
+    let mut search = Search { matches: &mut matches, sample_address, sample_offset, index: 0, found: None };
     // SAFETY: `visit` gets back the very pointer given here, which outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
     search.found

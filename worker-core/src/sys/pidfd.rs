@@ -42,8 +42,7 @@ impl PidFd {
         let nothing = std::ptr::null::<libc::siginfo_t>();
         let number = self.0.as_raw_fd();
         // SAFETY: a null `siginfo_t` is allowed and means what `kill(2)` would send.
-        let result =
-            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, number, signal as i32, nothing, 0) };
+        let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, number, signal as i32, nothing, 0) };
         match Errno::result(result) {
             Ok(_) | Err(Errno::ESRCH) => Ok(()),
             Err(errno) => Err(while_doing("a backend could not be signalled", errno)),

@@ -19,10 +19,7 @@ enum Side {
 
 /// `fn f(&self, a: &mut T, b: impl Trait, c: &dyn Trait, d: *const T, e: fn(), f: Vec<&T>, g: &'static str)`
 pub(super) fn argument(errors: &mut Errors, ty: &Type) {
-    let mut walk = Walk {
-        errors,
-        side: Side::Argument,
-    };
+    let mut walk = Walk { errors, side: Side::Argument };
     match shared_borrow(optional(ty)) {
         // The outermost borrow is what messages are made for.
         Some(_) if is_context(optional(ty)) => walk.visit_type(optional(ty)),
@@ -39,10 +36,7 @@ pub(super) fn output(errors: &mut Errors, output: &ReturnType) {
     let ReturnType::Type(_, ty) = output else {
         return;
     };
-    let mut walk = Walk {
-        errors,
-        side: Side::Output,
-    };
+    let mut walk = Walk { errors, side: Side::Output };
     match shared_borrow(ty) {
         Some(reference) => walk.visit_type(&reference.elem),
         None => walk.visit_type(ty),
@@ -73,10 +67,9 @@ impl Walk<'_> {
                 Side::Argument => "take it by value and return the new one",
                 Side::Output => "return a value",
             };
-            return self.errors.at(
-                reference,
-                format!("`{found}` cannot reach into another process: {way_out}"),
-            );
+            return self
+                .errors
+                .at(reference, format!("`{found}` cannot reach into another process: {way_out}"));
         }
         match self.side {
             Side::Output => self.errors.at(
@@ -107,12 +100,16 @@ impl Visit<'_> for Walk<'_> {
         match ty {
             _ if self.side == Side::Output && is_carried_error(ty) => {}
             Type::Reference(_) if is_context(ty) => {
-                self.errors.at(ty, "a `Context` never travels: take it as a parameter of its own, `&Context<Self>`");
+                self.errors
+                    .at(ty, "a `Context` never travels: take it as a parameter of its own, `&Context<Self>`");
             }
             Type::Reference(reference) => self.reference(reference),
             Type::ImplTrait(_) if self.side == Side::Argument => self.errors.at(
                 ty,
-                format!("`{}` has no name that a message could carry: take a named type or a type parameter", found()),
+                format!(
+                    "`{}` has no name that a message could carry: take a named type or a type parameter",
+                    found()
+                ),
             ),
             Type::ImplTrait(_) => {
                 self.errors.at(ty, format!("`{}` cannot be returned to another process yet: return a named type, such as a `Vec`", found()));
@@ -122,7 +119,13 @@ impl Visit<'_> for Walk<'_> {
                 self.errors.at(ty, format!("`{}` cannot travel to another process: {way_out}", found()));
             }
             Type::Ptr(_) => {
-                self.errors.at(ty, format!("the pointer `{}` means nothing in another process: {side} the value itself", found()));
+                self.errors.at(
+                    ty,
+                    format!(
+                        "the pointer `{}` means nothing in another process: {side} the value itself",
+                        found()
+                    ),
+                );
             }
             Type::FnPtr(_) => {
                 self.errors.at(ty, format!("the function pointer `{}` means nothing in another process: {side} a value that names the choice, such as an enum", found()));
@@ -165,11 +168,7 @@ fn boxed(ty: &Type) -> Option<&Type> {
 /// What to do instead of a trait object.
 fn instead_of_object(object: &TypeTraitObject, side: Side) -> &'static str {
     let is_error = object.bounds.iter().any(|bound| match bound {
-        TypeParamBound::Trait(bound) => bound
-            .path
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "Error"),
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Error"),
         _ => false,
     });
     match side {

@@ -25,9 +25,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let generics = Declared::new(&function.original.generics, None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.constructor, function);
-    let conditional = function
-        .arguments()
-        .any(|argument| !argument.cfgs.is_empty());
+    let conditional = function.arguments().any(|argument| !argument.cfgs.is_empty());
     let names = function.arguments().map(|argument| &argument.name);
     let plain = if conditional {
         // An argument of a call cannot carry a `#[cfg]`, a field of a literal can.
@@ -61,10 +59,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let docs = docs::call(expansion, method, error.is_some());
     let call_error = error.as_ref().map(|error| emit!(<#error>));
     let (attributes, visibility) = (attributes(function), &function.visibility);
-    let (name, parameters) = (
-        names::generated(&function.name),
-        parameters(expansion, function),
-    );
+    let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
     let generics = Declared::new(&function.original.generics, None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
@@ -106,10 +101,7 @@ fn senders(method: &Method) -> (Ident, Ident) {
         (true, true) => ("send_generic", "send_generic"),
     };
     let function = &method.function;
-    (
-        names::at_output(function, call),
-        names::at_output(function, call_async),
-    )
+    (names::at_output(function, call), names::at_output(function, call_async))
 }
 
 /// The attributes that the user's function shares with its frontend methods, docs apart.
@@ -131,19 +123,13 @@ fn parameters(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
 
 /// `DecoderRequest::Decode { jpeg }`, or for a generic method `DecoderPut { key, value }`.
 fn message(expansion: &Expansion<'_>, message: &Ident, function: &Function) -> TokenStream {
-    let fields: Vec<TokenStream> = function
-        .arguments()
-        .map(|argument| field(argument, expansion.runtime))
-        .collect();
+    let fields: Vec<TokenStream> =
+        function.arguments().map(|argument| field(argument, expansion.runtime)).collect();
     if function.is_generic() {
         return generic::literal(expansion, function, &fields);
     }
     let variant = &function.variant;
-    if fields.is_empty() {
-        emit!(#message::#variant)
-    } else {
-        emit!(#message::#variant { #(#fields),* })
-    }
+    if fields.is_empty() { emit!(#message::#variant) } else { emit!(#message::#variant { #(#fields),* }) }
 }
 
 /// A field of a message, from the parameter of the same name.

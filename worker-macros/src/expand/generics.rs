@@ -4,8 +4,8 @@
 use proc_macro2::TokenStream;
 use syn::punctuated::Punctuated;
 use syn::{
-    GenericParam, Generics, Ident, Lifetime, Token, TypeParam, TypeParamBound, WhereClause,
-    WherePredicate, parse_quote,
+    GenericParam, Generics, Ident, Lifetime, Token, TypeParam, TypeParamBound, WhereClause, WherePredicate,
+    parse_quote,
 };
 
 /// What generated items need of generics: the declaration, the use and the where clause.
@@ -22,8 +22,7 @@ impl Declared {
     /// the user asks.
     pub(super) fn new(generics: &Generics, further: Option<&Generics>) -> Self {
         let all = [Some(generics), further];
-        let not_lifetime =
-            |parameter: &&GenericParam| !matches!(parameter, GenericParam::Lifetime(_));
+        let not_lifetime = |parameter: &&GenericParam| !matches!(parameter, GenericParam::Lifetime(_));
         let mut parameters: Vec<GenericParam> = all
             .iter()
             .flatten()
@@ -31,27 +30,17 @@ impl Declared {
             .filter(not_lifetime)
             .map(without_default)
             .collect();
-        let written = all
-            .iter()
-            .flatten()
-            .filter_map(|generics| generics.where_clause.as_ref());
-        let about_types =
-            |predicate: &&WherePredicate| !matches!(predicate, WherePredicate::Lifetime(_));
-        let mut predicates: Vec<WherePredicate> = written
-            .flat_map(|clause| clause.predicates.iter())
-            .filter(about_types)
-            .cloned()
-            .collect();
+        let written = all.iter().flatten().filter_map(|generics| generics.where_clause.as_ref());
+        let about_types = |predicate: &&WherePredicate| !matches!(predicate, WherePredicate::Lifetime(_));
+        let mut predicates: Vec<WherePredicate> =
+            written.flat_map(|clause| clause.predicates.iter()).filter(about_types).cloned().collect();
         for parameter in &mut parameters {
             if let GenericParam::Type(parameter) = parameter {
                 make_static(parameter, &mut predicates);
             }
         }
         let where_clause = (!predicates.is_empty()).then(|| parse_quote!(where #(#predicates),*));
-        Self {
-            parameters,
-            where_clause,
-        }
+        Self { parameters, where_clause }
     }
 
     /// `<'a, T: Bound, const N: usize>`, empty when there is nothing to declare.
@@ -73,21 +62,15 @@ impl Declared {
     }
 
     pub(super) fn types(&self) -> impl Iterator<Item = &Ident> {
-        self.parameters
-            .iter()
-            .filter_map(|parameter| match parameter {
-                GenericParam::Type(parameter) => Some(&parameter.ident),
-                _ => None,
-            })
+        self.parameters.iter().filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            _ => None,
+        })
     }
 }
 
 fn angle(content: TokenStream) -> TokenStream {
-    if content.is_empty() {
-        content
-    } else {
-        emit!(<#content>)
-    }
+    if content.is_empty() { content } else { emit!(<#content>) }
 }
 
 fn name(parameter: &GenericParam) -> Option<&Ident> {
@@ -111,12 +94,10 @@ fn without_default(parameter: &GenericParam) -> GenericParam {
 /// Adds `'static` where the parameter has its bounds already, unless it is there.
 fn make_static(parameter: &mut TypeParam, predicates: &mut [WherePredicate]) {
     let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
-    let mut own: Vec<_> = predicates
-        .iter_mut()
-        .filter_map(|predicate| bounds_of(predicate, parameter))
-        .collect();
-    let there = parameter.bounds.iter().any(is_static)
-        || own.iter().any(|bounds| bounds.iter().any(is_static));
+    let mut own: Vec<_> =
+        predicates.iter_mut().filter_map(|predicate| bounds_of(predicate, parameter)).collect();
+    let there =
+        parameter.bounds.iter().any(is_static) || own.iter().any(|bounds| bounds.iter().any(is_static));
     if there {
         return;
     }
@@ -137,8 +118,7 @@ fn bounds_of<'p>(
     match predicate {
         WherePredicate::Type(predicate) => {
             let bounded = &predicate.bounded_ty;
-            let is_it =
-                matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
+            let is_it = matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
             is_it.then_some(&mut predicate.bounds)
         }
         _ => None,

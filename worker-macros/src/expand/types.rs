@@ -7,8 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    ExprPath, Lifetime, ParenthesizedGenericArguments, QSelf, Type, TypeFnPtr, TypeReference,
-    parse_quote,
+    ExprPath, Lifetime, ParenthesizedGenericArguments, QSelf, Type, TypeFnPtr, TypeReference, parse_quote,
 };
 
 use crate::model::{Argument, Carriage, Fallible, Reply};
@@ -47,9 +46,7 @@ where
 
 /// [`placed`] for a type.
 pub(super) fn place(ty: &Type, lifetimes: &Lifetimes<'_>, self_ty: &Type) -> Type {
-    placed(ty, lifetimes, self_ty, |visitor, ty| {
-        visitor.visit_type_mut(ty)
-    })
+    placed(ty, lifetimes, self_ty, |visitor, ty| visitor.visit_type_mut(ty))
 }
 
 pub(super) struct Visitor<'a>(Place<'a>);
@@ -68,32 +65,20 @@ impl VisitMut for Visitor<'_> {
 
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
         self.visit_type_mut(&mut reference.elem);
-        if reference
-            .lifetime
-            .as_ref()
-            .is_some_and(|lifetime| lifetime.ident == "static")
-        {
+        if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static") {
             return;
         }
         match self.0.lifetimes {
             Lifetimes::Message(message) => reference.lifetime = Some((*message).clone()),
             Lifetimes::Elided => reference.lifetime = None,
-            Lifetimes::Static => {
-                reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site()))
-            }
+            Lifetimes::Static => reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site())),
         }
     }
 
     fn visit_type_mut(&mut self, ty: &mut Type) {
         visit_mut::visit_type_mut(self, ty);
         let Type::Path(path) = ty else { return };
-        if path.qself.is_some()
-            || path
-                .path
-                .segments
-                .first()
-                .is_none_or(|first| first.ident != "Self")
-        {
+        if path.qself.is_some() || path.path.segments.first().is_none_or(|first| first.ident != "Self") {
             return;
         }
         if path.path.segments.len() == 1 {
@@ -105,11 +90,7 @@ impl VisitMut for Visitor<'_> {
 
     fn visit_expr_path_mut(&mut self, expr: &mut ExprPath) {
         visit_mut::visit_expr_path_mut(self, expr);
-        let starts = expr
-            .path
-            .segments
-            .first()
-            .is_some_and(|first| first.ident == "Self");
+        let starts = expr.path.segments.first().is_some_and(|first| first.ident == "Self");
         if expr.qself.is_none() && starts && expr.path.segments.len() > 1 {
             (expr.qself, expr.path) = qualified(&expr.path, self.0.self_ty);
         }
@@ -117,8 +98,7 @@ impl VisitMut for Visitor<'_> {
 
     // Lifetimes in here belong to the function type itself.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
-    }
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
 }
 
 /// `Self::X` as `<Actor>::X`.
@@ -174,9 +154,7 @@ pub(super) fn field(
                     match bare(ty) {
                         Type::Reference(reference) => {
                             let element = &reference.elem;
-                            *ty = Type::Verbatim(
-                                quote_spanned!(span=> #runtime::Ref<#message, #element>),
-                            );
+                            *ty = Type::Verbatim(quote_spanned!(span=> #runtime::Ref<#message, #element>));
                         }
                         _ => visit_mut::visit_type_mut(self, ty),
                     }
@@ -268,10 +246,7 @@ pub(super) fn reply(
         }
         Reply::Alias(ty) => {
             let ty = owned(ty);
-            (
-                part_of_alias(&ty, runtime, "Value"),
-                Some(part_of_alias(&ty, runtime, "Error")),
-            )
+            (part_of_alias(&ty, runtime, "Value"), Some(part_of_alias(&ty, runtime, "Error")))
         }
     }
 }

@@ -43,15 +43,10 @@ impl<'ast> Visit<'ast> for Relative {
     fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
         // `derive` and its like are built in; what they derive is not.
         if attribute.path().is_ident("derive")
-            && let Ok(derived) = attribute.parse_args_with(
-                syn::punctuated::Punctuated::<syn::Path, syn::Token![,]>::parse_terminated,
-            )
+            && let Ok(derived) = attribute
+                .parse_args_with(syn::punctuated::Punctuated::<syn::Path, syn::Token![,]>::parse_terminated)
         {
-            self.0.extend(
-                derived
-                    .into_iter()
-                    .filter(|path| path.leading_colon.is_none()),
-            );
+            self.0.extend(derived.into_iter().filter(|path| path.leading_colon.is_none()));
         }
     }
 
@@ -101,12 +96,7 @@ fn paths_are_absolute_or_the_users() {
         for path in relative.0 {
             let first = path.segments.first().unwrap().ident.to_string();
             let made = first.starts_with("argument_") || first == "hint";
-            assert!(
-                known.contains(&first) || made,
-                "{}: {}",
-                input.display(),
-                path.to_token_stream()
-            );
+            assert!(known.contains(&first) || made, "{}: {}", input.display(), path.to_token_stream());
         }
     }
 }
@@ -117,16 +107,7 @@ fn nothing_is_unsafe_or_imported() {
         let (args, block) = golden::read(&input);
         let mut found = BTreeSet::new();
         words(&generated(args, block), &mut found);
-        for banned in [
-            "unsafe",
-            "use",
-            "mod",
-            "macro_rules",
-            "unimplemented",
-            "todo",
-            "panic",
-            "unwrap",
-        ] {
+        for banned in ["unsafe", "use", "mod", "macro_rules", "unimplemented", "todo", "panic", "unwrap"] {
             assert!(!found.contains(banned), "{}: {banned}", input.display());
         }
     }
@@ -144,9 +125,7 @@ fn expansions_are_deterministic() {
 fn lines_for(methods: usize) -> usize {
     let method = |index: usize| format!("pub fn m{index}(&mut self, n: i64) -> i64 {{}}");
     let methods: String = (0..methods).map(method).collect();
-    let block = format!("impl Counter {{ pub fn new(start: i64) -> Self {{}} {methods} }}")
-        .parse()
-        .unwrap();
+    let block = format!("impl Counter {{ pub fn new(start: i64) -> Self {{}} {methods} }}").parse().unwrap();
     let text = pretty(&without_docs(generated(TokenStream::new(), block)));
     text.lines().filter(|line| !line.trim().is_empty()).count()
 }
@@ -157,17 +136,13 @@ fn without_docs(tokens: TokenStream) -> TokenStream {
     for tree in tokens {
         match tree {
             TokenTree::Group(group) => {
-                let is_doc = group
-                    .stream()
-                    .into_iter()
-                    .next()
-                    .is_some_and(|first| first.to_string() == "doc");
+                let is_doc =
+                    group.stream().into_iter().next().is_some_and(|first| first.to_string() == "doc");
                 if is_doc {
                     kept.pop();
                     continue;
                 }
-                let mut inner =
-                    proc_macro2::Group::new(group.delimiter(), without_docs(group.stream()));
+                let mut inner = proc_macro2::Group::new(group.delimiter(), without_docs(group.stream()));
                 inner.set_span(group.span());
                 kept.push(inner.into());
             }
@@ -182,9 +157,6 @@ fn expansions_are_short() {
     for methods in [0, 1, 10, 50] {
         let lines = lines_for(methods);
         // Two enums, one implementation of `Actor`, the frontend with what each has; then eight lines a method.
-        assert!(
-            lines <= 72 + 8 * methods,
-            "{methods} methods give {lines} lines"
-        );
+        assert!(lines <= 72 + 8 * methods, "{methods} methods give {lines} lines");
     }
 }

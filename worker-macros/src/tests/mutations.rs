@@ -27,16 +27,13 @@ impl Random {
 }
 
 const WORDS: [&str; 34] = [
-    "self", "Self", "fn", "impl", "pub", "async", "unsafe", "const", "dyn", "mut", "ref", "where",
-    "for", "crate", "super", "type", "struct", "extern", "default", "oneway", "started", "stopped",
-    "cfg", "Result", "Option", "Vec", "Box", "u8", "str", "Path", "Context", "r#type", "_",
-    "__Marker",
+    "self", "Self", "fn", "impl", "pub", "async", "unsafe", "const", "dyn", "mut", "ref", "where", "for",
+    "crate", "super", "type", "struct", "extern", "default", "oneway", "started", "stopped", "cfg", "Result",
+    "Option", "Vec", "Box", "u8", "str", "Path", "Context", "r#type", "_", "__Marker",
 ];
 
 fn arbitrary(random: &mut Random) -> TokenTree {
-    let puncts = [
-        '#', '&', '\'', '<', '>', ':', ';', ',', '=', '-', '!', '+', '*', '.', '|', '$', '@', '?',
-    ];
+    let puncts = ['#', '&', '\'', '<', '>', ':', ';', ',', '=', '-', '!', '+', '*', '.', '|', '$', '@', '?'];
     match random.below(4) {
         0 => {
             let word = WORDS[random.below(WORDS.len())];
@@ -47,21 +44,12 @@ fn arbitrary(random: &mut Random) -> TokenTree {
             ident.into()
         }
         1 => {
-            let spacing = if random.below(2) == 0 {
-                Spacing::Alone
-            } else {
-                Spacing::Joint
-            };
+            let spacing = if random.below(2) == 0 { Spacing::Alone } else { Spacing::Joint };
             Punct::new(puncts[random.below(puncts.len())], spacing).into()
         }
         2 => Literal::string("text").into(),
         _ => {
-            let delimiters = [
-                Delimiter::Parenthesis,
-                Delimiter::Brace,
-                Delimiter::Bracket,
-                Delimiter::None,
-            ];
+            let delimiters = [Delimiter::Parenthesis, Delimiter::Brace, Delimiter::Bracket, Delimiter::None];
             Group::new(delimiters[random.below(4)], TokenStream::new()).into()
         }
     }
@@ -77,17 +65,8 @@ fn mutate(random: &mut Random, tokens: TokenStream) -> TokenStream {
     if let TokenTree::Group(group) = &trees[at]
         && random.below(5) != 0
     {
-        let delimiters = [
-            Delimiter::Parenthesis,
-            Delimiter::Brace,
-            Delimiter::Bracket,
-            Delimiter::None,
-        ];
-        let delimiter = if random.below(12) == 0 {
-            delimiters[random.below(4)]
-        } else {
-            group.delimiter()
-        };
+        let delimiters = [Delimiter::Parenthesis, Delimiter::Brace, Delimiter::Bracket, Delimiter::None];
+        let delimiter = if random.below(12) == 0 { delimiters[random.below(4)] } else { group.delimiter() };
         trees[at] = Group::new(delimiter, mutate(random, group.stream())).into();
         return trees.into_iter().collect();
     }
@@ -107,14 +86,9 @@ fn mutate(random: &mut Random, tokens: TokenStream) -> TokenStream {
 
 #[test]
 fn no_tokens_make_the_macro_panic() {
-    let rounds: u64 = env::var("MUTATIONS")
-        .ok()
-        .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(2_000);
-    let inputs: Vec<(TokenStream, TokenStream)> = golden::inputs()
-        .iter()
-        .map(|input| golden::read(input))
-        .collect();
+    let rounds: u64 = env::var("MUTATIONS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2_000);
+    let inputs: Vec<(TokenStream, TokenStream)> =
+        golden::inputs().iter().map(|input| golden::read(input)).collect();
     for seed in 0..rounds {
         let random = &mut Random(seed);
         let (mut args, mut block) = inputs[random.below(inputs.len())].clone();
@@ -127,9 +101,6 @@ fn no_tokens_make_the_macro_panic() {
         }
         let run = || pipeline::run(args.clone(), block.clone()).to_string();
         let outcome = std::panic::catch_unwind(run);
-        assert!(
-            outcome.is_ok(),
-            "seed {seed} panics on\n#[process_actor({args})]\n{block}"
-        );
+        assert!(outcome.is_ok(), "seed {seed} panics on\n#[process_actor({args})]\n{block}");
     }
 }

@@ -48,8 +48,8 @@ impl SharedParts {
 
     /// The backend's end.
     pub(super) fn open(descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
-        let [memory, sleeper, bell] =
-            <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| io::Error::other("a shared link has three parts"))?;
+        let [memory, sleeper, bell] = <[OwnedFd; 3]>::try_from(descriptors)
+            .map_err(|_| io::Error::other("a shared link has three parts"))?;
         let layout = Layout::DEFAULT;
         let memory = SharedMemory::map(&memory, layout.total_bytes())?;
         layout.check(&memory)?;

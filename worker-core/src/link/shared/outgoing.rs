@@ -10,9 +10,10 @@ use std::sync::atomic::Ordering;
 
 use super::extension::{Extension, Region};
 use super::layout::{Direction, TAKEN_POSITION_OFFSET};
-use super::side::{MESSAGE_BIT, ROOM_BIT, Side};
+use super::side::Side;
 use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_WITHDRAWN};
 use crate::link::{Payload, Room, SendError, Sent};
+use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
 use crate::ring::{Full, Header, Memory, Producer};
 use crate::sys::cpu;
 use crate::wire::codec::WriteError;
@@ -98,7 +99,9 @@ impl Outgoing {
             return self.send_external(kind, id, 0, length_bytes, payload);
         }
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length_bytes).map_err(|error| SendError::Memory(std::io::Error::other(error)))?;
+        bytes
+            .try_reserve_exact(length_bytes)
+            .map_err(|error| SendError::Memory(std::io::Error::other(error)))?;
         written(payload(&mut Writer::to_heap(&mut bytes)))?;
         self.pieces = Some(Pieces { kind, id, payload: bytes, sent_bytes: 0, withdrawn: false });
         self.send_pieces()

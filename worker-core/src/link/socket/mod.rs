@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, poll};
 
-use super::{Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Room, SendError, Sent, Wake};
+use super::{
+    Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Room, SendError, Sent, Wake,
+};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
 use crate::sys::socket::{receive_some, send_some, stream_pair};
@@ -20,7 +22,7 @@ use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
 const HEAD_BYTES: usize = 24;
-/// What one receive takes at most, beyond a payload whose length is known.
+/// What one receive takes at most, and the longest buffer that is kept.
 const RECEIVE_BYTES: usize = 64 * 1024;
 /// There is only one thing to wait for: that the socket takes more.
 const ROOM: Room = Room { until_position: 0 };
@@ -38,8 +40,8 @@ impl SocketParts {
     }
 
     pub(super) fn open(descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
-        let [socket] =
-            <[OwnedFd; 1]>::try_from(descriptors).map_err(|_| io::Error::other("a socket link has one part"))?;
+        let [socket] = <[OwnedFd; 1]>::try_from(descriptors)
+            .map_err(|_| io::Error::other("a socket link has one part"))?;
         link_end(socket)
     }
 }
@@ -49,7 +51,15 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let (kick, kicked) = doorbell()?;
     let outgoing =
         Outgoing { socket: Arc::clone(&socket), kick, message: Vec::new(), sent_bytes: 0, withdrawn: false };
-    let incoming = Incoming { socket, kicked, received: Vec::new(), payload: Vec::new(), ended: false, last_sleep_began: None };
+    let incoming = Incoming {
+        socket,
+        kicked,
+        buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
+        received: Vec::new(),
+        payload: Vec::new(),
+        ended: false,
+        last_sleep_began: None,
+    };
     Ok(LinkEnd { outgoing: super::Outgoing::Socket(outgoing), incoming: super::Incoming::Socket(incoming) })
 }
 
@@ -74,14 +84,15 @@ impl Outgoing {
                 return Ok(SENT);
             }
         }
-        self.message.extend([0; HEAD_BYTES]);
-        if let Err(error) = payload(&mut Writer::to_heap(&mut self.message)) {
-            self.message.clear();
-            return Err(match error {
-                WriteError::Value(cause) => SendError::Value(cause),
-                WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
-            });
-        }
+        // Not `self.message` before it is whole: a value may panic while it is encoded, and what is
+        // left there goes out with the next message.
+        let mut message = std::mem::take(&mut self.message);
+        message.extend([0; HEAD_BYTES]);
+        payload(&mut Writer::to_heap(&mut message)).map_err(|error| match error {
+            WriteError::Value(cause) => SendError::Value(cause),
+            WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
+        })?;
+        self.message = message;
         let length = (self.message.len() - HEAD_BYTES) as u64;
         self.message[..8].copy_from_slice(&length.to_le_bytes());
         self.message[8..16].copy_from_slice(&id.to_le_bytes());
@@ -99,7 +110,11 @@ impl Outgoing {
             }
         }
         self.sent_bytes = 0;
-        if self.message.capacity() > RECEIVE_BYTES { self.message = Vec::new() } else { self.message.clear() }
+        if self.message.capacity() > RECEIVE_BYTES {
+            self.message = Vec::new()
+        } else {
+            self.message.clear()
+        }
         Ok(())
     }
 
@@ -124,6 +139,8 @@ impl Outgoing {
 pub(crate) struct Incoming {
     socket: Arc<OwnedFd>,
     kicked: Sleeper,
+    /// What one receive goes to.
+    buffer: Box<[u8]>,
     /// Bytes behind the last message.
     received: Vec<u8>,
     /// Payload of the message that has arrived.
@@ -158,17 +175,16 @@ impl Incoming {
 
     /// Takes what the socket holds; says whether it held anything.
     fn receive(&mut self) -> Result<bool, Broken> {
-        let start = self.received.len();
-        self.received.resize(start + RECEIVE_BYTES, 0);
-        let received = receive_some(&self.socket, &mut self.received[start..]);
-        self.received.truncate(start + received.ok().flatten().unwrap_or(0));
-        match received {
+        match receive_some(&self.socket, &mut self.buffer) {
             Ok(None) => Ok(false),
             Ok(Some(0)) => {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(Some(_)) => Ok(true),
+            Ok(Some(bytes)) => {
+                self.received.extend_from_slice(&self.buffer[..bytes]);
+                Ok(true)
+            }
             Err(_) => Err(Broken),
         }
     }

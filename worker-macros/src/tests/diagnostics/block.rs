@@ -8,23 +8,11 @@ fn options_are_words_with_values() {
     options("fronted = Remote", &[(&unknown, "fronted")]);
     let found = format!("expected an option, found `\"x\"`: write {ALL_OPTIONS}");
     options("\"x\"", &[(&found, "\"x\"")]);
-    options(
-        "frontend",
-        &[(
-            "`frontend` needs a value: write `frontend = Name`",
-            "frontend",
-        )],
-    );
-    options(
-        "crate =, request = Ask",
-        &[("`crate` needs a value: write `crate = path`", "crate")],
-    );
+    options("frontend", &[("`frontend` needs a value: write `frontend = Name`", "frontend")]);
+    options("crate =, request = Ask", &[("`crate` needs a value: write `crate = path`", "crate")]);
     options(
         "frontend = a::B",
-        &[(
-            "`frontend` expects the name of a type, found `a::B`: write `frontend = Name`",
-            "a::B",
-        )],
+        &[("`frontend` expects the name of a type, found `a::B`: write `frontend = Name`", "a::B")],
     );
     options(
         "crate = \"worker\"",
@@ -35,24 +23,15 @@ fn options_are_words_with_values() {
     );
     options(
         "request = A, request = B",
-        &[(
-            "option `request` is given twice: keep one of the two",
-            "request",
-        )],
+        &[("option `request` is given twice: keep one of the two", "request")],
     );
     options(
         "frontend = Decoder",
-        &[(
-            "`Decoder` is the actor itself: choose another name for `frontend = Name`",
-            "Decoder",
-        )],
+        &[("`Decoder` is the actor itself: choose another name for `frontend = Name`", "Decoder")],
     );
     options(
         "frontend = A, request = A",
-        &[(
-            "`A` is already the name of the frontend: choose another for `request = Name`",
-            "A",
-        )],
+        &[("`A` is already the name of the frontend: choose another for `request = Name`", "A")],
     );
 }
 
@@ -86,26 +65,17 @@ fn the_item_is_an_inherent_impl_of_a_named_type() {
     block(
         "",
         "impl (A, B) { pub fn new() -> Self {} }",
-        &[(
-            "an actor must be a named type, such as a struct or an enum: write `impl Name { .. }`",
-            "(A, B)",
-        )],
+        &[("an actor must be a named type, such as a struct or an enum: write `impl Name { .. }`", "(A, B)")],
     );
     block(
         "",
         "impl<'a> Decoder<'a> { pub fn new() -> Self {} }",
-        &[(
-            "an actor lives in another process and cannot borrow with `'a`: own the data",
-            "'a",
-        )],
+        &[("an actor lives in another process and cannot borrow with `'a`: own the data", "'a")],
     );
     block(
         "",
         "impl Decoder<'_> { pub fn new() -> Self {} }",
-        &[(
-            "an actor lives in another process and cannot borrow with `'_`: own the data",
-            "'_",
-        )],
+        &[("an actor lives in another process and cannot borrow with `'_`: own the data", "'_")],
     );
 }
 

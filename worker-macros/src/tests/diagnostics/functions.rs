@@ -14,13 +14,9 @@ fn exported_functions_are_plain() {
     );
     items(
         "pub async fn a(&self) {}",
-        &[(
-            "an exported function cannot be `async` yet: write `fn`, or remove its visibility",
-            "async",
-        )],
+        &[("an exported function cannot be `async` yet: write `fn`, or remove its visibility", "async")],
     );
-    let by_value =
-        "`self` by value would take the actor out of its process: write `&self` or `&mut self`";
+    let by_value = "`self` by value would take the actor out of its process: write `&self` or `&mut self`";
     items("pub fn a(self) {}", &[(by_value, "self")]);
     items("pub fn a(mut self) {}", &[(by_value, "mut self")]);
     items(
@@ -36,31 +32,19 @@ fn exported_functions_are_plain() {
 fn one_way_calls_have_no_reply() {
     items(
         "#[oneway] pub fn a(&self) -> u32 {}",
-        &[(
-            "a one-way call has no reply, found `-> u32`: remove it, or remove `#[oneway]`",
-            "u32",
-        )],
+        &[("a one-way call has no reply, found `-> u32`: remove it, or remove `#[oneway]`", "u32")],
     );
     items(
         "#[oneway] fn a(&self) {}",
-        &[(
-            "`#[oneway]` is for exported methods, `a` has no visibility: write `pub fn a`",
-            "#[oneway]",
-        )],
+        &[("`#[oneway]` is for exported methods, `a` has no visibility: write `pub fn a`", "#[oneway]")],
     );
     items(
         "#[oneway] pub fn a() {}",
-        &[(
-            "`#[oneway]` is for methods, `a` has no `self`: write `a(&mut self, ..)`",
-            "#[oneway]",
-        )],
+        &[("`#[oneway]` is for methods, `a` has no `self`: write `a(&mut self, ..)`", "#[oneway]")],
     );
     items(
         "#[oneway(fast)] pub fn a(&self) {}",
-        &[(
-            "`#[oneway]` takes no arguments: write `#[oneway]`",
-            "oneway(fast)",
-        )],
+        &[("`#[oneway]` takes no arguments: write `#[oneway]`", "oneway(fast)")],
     );
     items(
         "#[oneway] #[oneway] pub fn a(&self) {}",
@@ -68,10 +52,7 @@ fn one_way_calls_have_no_reply() {
     );
     items(
         "#[started] #[oneway] fn a(&self) {}",
-        &[(
-            "`#[oneway]` cannot stand beside `#[started]`: keep one of the two",
-            "#[oneway]",
-        )],
+        &[("`#[oneway]` cannot stand beside `#[started]`: keep one of the two", "#[oneway]")],
     );
 }
 
@@ -79,73 +60,40 @@ fn one_way_calls_have_no_reply() {
 fn hooks_are_called_by_the_backend() {
     items(
         "#[started] fn a(&mut self) {} #[started] fn b(&mut self) {}",
-        &[(
-            "`#[started]` is already on `a`: keep one hook and call the rest from there",
-            "#[started]",
-        )],
+        &[("`#[started]` is already on `a`: keep one hook and call the rest from there", "#[started]")],
     );
     items(
         "#[stopped] pub fn a(&mut self) {}",
-        &[(
-            "a `#[stopped]` hook is called by its backend only, found `pub`: remove it",
-            "pub",
-        )],
+        &[("a `#[stopped]` hook is called by its backend only, found `pub`: remove it", "pub")],
     );
     items(
         "#[started] fn a(n: &Context<Self>) {}",
-        &[(
-            "a `#[started]` hook works on its actor: write `a(&mut self)`",
-            "(n: &Context<Self>)",
-        )],
+        &[("a `#[started]` hook works on its actor: write `a(&mut self)`", "(n: &Context<Self>)")],
     );
     items(
         "#[started] fn a(&self, n: u32) {}",
-        &[(
-            "a `#[started]` hook takes at most a `&Context<Self>`, found `u32`: remove the parameter",
-            "u32",
-        )],
+        &[("a `#[started]` hook takes at most a `&Context<Self>`, found `u32`: remove the parameter", "u32")],
     );
     items(
         "#[started] fn a(&self) -> u32 {}",
-        &[(
-            "nobody receives what a `#[started]` hook returns, found `-> u32`: remove it",
-            "u32",
-        )],
+        &[("nobody receives what a `#[started]` hook returns, found `-> u32`: remove it", "u32")],
     );
     items(
         "#[started] async fn a(&self) {}",
-        &[(
-            "a `#[started]` hook cannot be `async` yet: write `fn`",
-            "async",
-        )],
+        &[("a `#[started]` hook cannot be `async` yet: write `fn`", "async")],
     );
     items(
         "#[started] unsafe fn a(&self) {}",
-        &[(
-            "a `#[started]` hook is called from safe code: remove `unsafe`",
-            "unsafe",
-        )],
+        &[("a `#[started]` hook is called from safe code: remove `unsafe`", "unsafe")],
     );
     items(
         "#[started] fn a<T>(&self) {}",
-        &[(
-            "nobody chooses the generics of a `#[started]` hook: remove them",
-            "T",
-        )],
+        &[("nobody chooses the generics of a `#[started]` hook: remove them", "T")],
     );
-    items(
-        "#[activate] fn a(&self) {}",
-        &[(
-            "`#[activate]` is not supported yet: remove it",
-            "#[activate]",
-        )],
-    );
+    items("#[activate] fn a(&self) {}", &[("`#[activate]` is not supported yet: remove it", "#[activate]")]);
     items(
         "#[deactivate] fn a(&self) {}",
-        &[(
-            "`#[deactivate]` is not supported yet: remove it",
-            "#[deactivate]",
-        )],
+        &[("`#[deactivate]` is not supported yet: remove it", "#[deactivate]")],
     );
 }
 
@@ -189,10 +137,7 @@ fn names_do_not_clash_with_generated_ones() {
     );
     items(
         "pub fn a_b(&self) {} pub fn aB(&self) {}",
-        &[(
-            "`aB` and `a_b` both give the variant `DecoderRequest::AB`: rename one of the two",
-            "aB",
-        )],
+        &[("`aB` and `a_b` both give the variant `DecoderRequest::AB`: rename one of the two", "aB")],
     );
     items(
         "pub fn request<T>(&self, t: T) {}",

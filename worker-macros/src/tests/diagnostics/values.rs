@@ -20,17 +20,11 @@ fn arguments_are_values() {
     );
     items(
         "pub fn a(&self, shape: Box<dyn Shape>) {}",
-        &[(
-            "`dyn Shape` cannot travel to another process: take a named type, such as an enum",
-            "dyn Shape",
-        )],
+        &[("`dyn Shape` cannot travel to another process: take a named type, such as an enum", "dyn Shape")],
     );
     items(
         "pub fn a(&self, at: *const u8) {}",
-        &[(
-            "the pointer `*const u8` means nothing in another process: take the value itself",
-            "*const u8",
-        )],
+        &[("the pointer `*const u8` means nothing in another process: take the value itself", "*const u8")],
     );
     items(
         "pub fn a(&self, f: fn(u8) -> u8) {}",
@@ -49,10 +43,7 @@ fn arguments_are_values() {
     );
     items(
         "pub fn a(&self, name: &'static str) {}",
-        &[(
-            "nothing that comes from another process is `'static`: remove it, or own the data",
-            "'static",
-        )],
+        &[("nothing that comes from another process is `'static`: remove it, or own the data", "'static")],
     );
     items(
         "pub fn a(&self, cx: Option<&Context<Self>>) {}",
@@ -63,10 +54,7 @@ fn arguments_are_values() {
     );
     items(
         "pub fn a(&self, #[cfg(a)] a: u8, #[cfg(b)] b: u8, #[cfg(c)] c: u8, #[cfg(d)] d: u8) {}",
-        &[(
-            "at most 3 arguments can carry `#[cfg]`: put it on the function",
-            "#[cfg(d)]",
-        )],
+        &[("at most 3 arguments can carry `#[cfg]`: put it on the function", "#[cfg(d)]")],
     );
     items(
         "pub fn a<'de, T: Deserialize<'de>>(&self, value: T) {}",
@@ -88,10 +76,7 @@ fn replies_are_values() {
     );
     items(
         "pub fn a(&mut self) -> &mut Self {}",
-        &[(
-            "`&mut Self` cannot reach into another process: return a value",
-            "&mut Self",
-        )],
+        &[("`&mut Self` cannot reach into another process: return a value", "&mut Self")],
     );
     items(
         "pub fn a(&self) -> impl Iterator<Item = Row> + '_ {}",
@@ -110,10 +95,7 @@ fn replies_are_values() {
     );
     items(
         "pub fn a(&self) -> *mut u8 {}",
-        &[(
-            "the pointer `*mut u8` means nothing in another process: return the value itself",
-            "*mut u8",
-        )],
+        &[("the pointer `*mut u8` means nothing in another process: return the value itself", "*mut u8")],
     );
 }
 
@@ -126,26 +108,17 @@ fn replies_own_what_is_inside_them() {
             "'_",
         )],
     );
-    items(
-        "pub fn a(&self) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {}",
-        &[],
-    );
+    items("pub fn a(&self) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {}", &[]);
 }
 
 #[test]
 fn the_context_is_lent_once() {
     items(
         "pub fn a(&self, cx: &mut Context<Self>) {}",
-        &[(
-            "the `Context` is lent as `&Context<Self>`: remove `mut`",
-            "mut",
-        )],
+        &[("the `Context` is lent as `&Context<Self>`: remove `mut`", "mut")],
     );
     items(
         "pub fn a(&self, a: &Context<Self>, b: &Context<Self>) {}",
-        &[(
-            "the backend fills in one `Context`: remove this one",
-            "&Context<Self>",
-        )],
+        &[("the backend fills in one `Context`: remove this one", "&Context<Self>")],
     );
 }
