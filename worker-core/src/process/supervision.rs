@@ -32,6 +32,8 @@ use crate::sys::{socket, while_doing};
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
+/// How much of a name the backend itself is told: more than any title shows.
+const TITLE_MAX_BYTES: usize = 1024;
 /// Chooses the link of every backend whose builder does not.
 const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
@@ -86,7 +88,7 @@ pub(crate) fn spawn(
     let directory = with_descriptors(working_directory)?;
     let order = Order {
         entry,
-        name: name.clone(),
+        name: cut(&name, TITLE_MAX_BYTES).to_owned(),
         link: kind,
         has_directory: directory.is_some(),
         stop_timeout: builder.stop_timeout,
@@ -147,6 +149,12 @@ fn link_of_environment() -> io::Result<Option<Link>> {
             ),
         )),
     }
+}
+
+/// The beginning of a text, at most so many bytes, cut between characters.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 impl Process {
