@@ -22,9 +22,7 @@ pub(crate) struct Options {
 impl Options {
     /// The path of the runtime crate.
     pub(crate) fn runtime(&self) -> syn::Path {
-        self.runtime
-            .clone()
-            .unwrap_or_else(|| parse_quote!(::worker_core))
+        self.runtime.clone().unwrap_or_else(|| parse_quote!(::worker_core))
     }
 
     fn slot(&mut self, word: &str) -> Option<&mut Option<Ident>> {
@@ -58,28 +56,13 @@ fn option(errors: &mut Errors, options: &mut Options, input: ParseStream<'_>) {
     let Ok(word) = input.call(Ident::parse_any) else {
         let found = rest_of_option(input);
         let text = shown(&found);
-        return errors.at(
-            &found,
-            format!(
-                "expected an option, found `{text}`: write {}",
-                words::options()
-            ),
-        );
+        return errors.at(&found, format!("expected an option, found `{text}`: write {}", words::options()));
     };
-    let Some(known) = words::OPTIONS
-        .into_iter()
-        .find(|option| word == option.word)
-    else {
-        return errors.at(
-            &word,
-            format!("unknown option `{word}`: expected {}", words::options()),
-        );
+    let Some(known) = words::OPTIONS.into_iter().find(|option| word == option.word) else {
+        return errors.at(&word, format!("unknown option `{word}`: expected {}", words::options()));
     };
     if input.parse::<Token![=]>().is_err() || input.is_empty() || input.peek(Token![,]) {
-        return errors.at(
-            &word,
-            format!("`{word}` needs a value: write `{word} = {}`", known.value),
-        );
+        return errors.at(&word, format!("`{word}` needs a value: write `{word} = {}`", known.value));
     }
     value(errors, options, known, &word, input);
 }
@@ -98,35 +81,22 @@ fn value(
             Err(_) => return malformed(errors, word, known, &tokens),
         }
     } else {
-        match (
-            syn::parse2::<Ident>(tokens.clone()),
-            options.slot(known.word),
-        ) {
+        match (syn::parse2::<Ident>(tokens.clone()), options.slot(known.word)) {
             (Ok(name), Some(slot)) => slot.replace(name).is_some(),
             _ => return malformed(errors, word, known, &tokens),
         }
     };
     if repeated {
-        errors.at(
-            word,
-            format!("option `{word}` is given twice: keep one of the two"),
-        );
+        errors.at(word, format!("option `{word}` is given twice: keep one of the two"));
     }
 }
 
 fn malformed(errors: &mut Errors, word: &Ident, known: &OptionWord, tokens: &TokenStream) {
-    let expected = if known.word == words::CRATE.word {
-        "the path of the runtime crate"
-    } else {
-        "the name of a type"
-    };
+    let expected =
+        if known.word == words::CRATE.word { "the path of the runtime crate" } else { "the name of a type" };
     errors.at(
         tokens,
-        format!(
-            "`{word}` expects {expected}, found `{}`: write `{word} = {}`",
-            shown(tokens),
-            known.value
-        ),
+        format!("`{word}` expects {expected}, found `{}`: write `{word} = {}`", shown(tokens), known.value),
     );
 }
 

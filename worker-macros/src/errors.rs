@@ -44,9 +44,6 @@ impl Errors {
 impl Drop for Errors {
     /// Forgetting to look would swallow the user's mistakes.
     fn drop(&mut self) {
-        debug_assert!(
-            self.finished || std::thread::panicking(),
-            "errors were collected and never looked at"
-        );
+        debug_assert!(self.finished || std::thread::panicking(), "errors were collected and never looked at");
     }
 }

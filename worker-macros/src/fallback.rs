@@ -40,17 +40,12 @@ fn tame(actor: &mut Actor) {
         actor.self_ty = expand::owned(&actor.self_ty);
         actor.generics = expand::owned_generics(&actor.generics);
     }
-    let mut names: BTreeSet<String> = words::FRONTEND_METHODS
-        .into_iter()
-        .map(|(name, _)| name.to_owned())
-        .collect();
+    let mut names: BTreeSet<String> =
+        words::FRONTEND_METHODS.into_iter().map(|(name, _)| name.to_owned()).collect();
     actor.constructors.retain_mut(|constructor| {
         nameable(&mut constructor.function);
         let is_new = constructor.function.name == words::NEW;
-        let (spawn, spawn_with) = (
-            constructor.spawn.to_string(),
-            constructor.spawn_with.to_string(),
-        );
+        let (spawn, spawn_with) = (constructor.spawn.to_string(), constructor.spawn_with.to_string());
         is_new || (names.insert(spawn) && names.insert(spawn_with))
     });
     actor.methods.retain_mut(|method| {
@@ -61,9 +56,7 @@ fn tame(actor: &mut Actor) {
         }
         names.insert(method.function.name.to_string())
     });
-    actor
-        .methods
-        .retain(|method| method.oneway.is_some() || names.insert(method.twin.to_string()));
+    actor.methods.retain(|method| method.oneway.is_some() || names.insert(method.twin.to_string()));
 }
 
 /// `impl Trait` in a return type becomes a boxed trait object, which is a type like any other.

@@ -153,10 +153,7 @@ pub(crate) enum Carriage {
 
 /// What a method gives back.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a handful of values, none of them moved about"
-)]
+#[expect(clippy::large_enum_variant, reason = "a handful of values, none of them moved about")]
 pub(crate) enum Reply {
     Unit,
     /// `!`.
@@ -198,10 +195,7 @@ pub(crate) fn arguments(parameters: &[Parameter]) -> impl Iterator<Item = &Argum
 impl Actor {
     /// All functions reachable through the frontend, in the order in which the frontend shows them.
     pub(crate) fn functions(&self) -> impl Iterator<Item = &Function> {
-        let constructors = self
-            .constructors
-            .iter()
-            .map(|constructor| &constructor.function);
+        let constructors = self.constructors.iter().map(|constructor| &constructor.function);
         constructors.chain(self.methods.iter().map(|method| &method.function))
     }
 }

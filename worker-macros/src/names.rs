@@ -37,9 +37,7 @@ pub(crate) fn variant(name: &Ident) -> Ident {
         }
     }
     let candidates = [camel.clone(), format!("_{camel}"), format!("{camel}_")];
-    let chosen = candidates
-        .iter()
-        .find_map(|candidate| syn::parse_str::<Ident>(candidate).ok());
+    let chosen = candidates.iter().find_map(|candidate| syn::parse_str::<Ident>(candidate).ok());
     let mut variant = chosen.unwrap_or_else(|| name.clone());
     variant.set_span(generated_at(name.span()));
     variant
@@ -50,12 +48,21 @@ pub(crate) fn spawn(constructor: &Ident) -> Ident {
     if constructor == words::NEW {
         Ident::new(words::SPAWN, generated_at(constructor.span()))
     } else {
-        format_ident!(
-            "{}_{}",
-            words::SPAWN,
-            constructor.unraw(),
-            span = generated_at(constructor.span())
-        )
+        format_ident!("{}_{}", words::SPAWN, constructor.unraw(), span = generated_at(constructor.span()))
+    }
+}
+
+/// `_hint` says that the backend ignores it; the message carries it all the same, as `hint`.
+pub(crate) fn used(name: &Ident, taken: &[String]) -> Ident {
+    let text = name.to_string();
+    let used = text.trim_start_matches('_');
+    let is_free = used != text && !taken.iter().any(|other| other == used);
+    match syn::parse_str::<Ident>(used).ok().filter(|_| is_free) {
+        Some(mut used) => {
+            used.set_span(generated_at(name.span()));
+            used
+        }
+        None => name.clone(),
     }
 }
 

@@ -22,11 +22,7 @@ fn write(text: &mut String, tokens: TokenStream) {
                     Delimiter::Brace => ("{ ", " }"),
                     Delimiter::None => ("", ""),
                 };
-                text.push_str(if open.starts_with('{') && !glued {
-                    " "
-                } else {
-                    ""
-                });
+                text.push_str(if open.starts_with('{') && !glued { " " } else { "" });
                 text.push_str(open);
                 write(text, group.stream());
                 text.push_str(close);
@@ -40,18 +36,16 @@ fn write(text: &mut String, tokens: TokenStream) {
                     text.push(' ');
                 }
                 text.push(punct.as_char());
-                let ends_arrow = text.ends_with("->");
-                let alone = punct.spacing() == Spacing::Alone;
-                if ends_arrow || alone && matches!(punct.as_char(), ',' | ';' | '=' | '+' | '|') {
-                    text.push(' ');
-                } else if alone && punct.as_char() == ':' && !text.ends_with("::") {
+                let ends_word = matches!(punct.as_char(), ',' | ';' | '=' | '+' | '|')
+                    || punct.as_char() == ':' && !text.ends_with("::");
+                if text.ends_with("->") || ends_word && punct.spacing() == Spacing::Alone {
                     text.push(' ');
                 }
                 glued = true;
             }
             TokenTree::Ident(_) | TokenTree::Literal(_) => {
-                let after_word = text
-                    .ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | '"'));
+                let after_word =
+                    text.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | '"'));
                 text.push_str(if after_word && !glued { " " } else { "" });
                 text.push_str(&tree.to_string());
                 glued = false;

@@ -11,22 +11,10 @@ pub(crate) struct OptionWord {
     pub(crate) value: &'static str,
 }
 
-pub(crate) const FRONTEND: OptionWord = OptionWord {
-    word: "frontend",
-    value: "Name",
-};
-pub(crate) const REQUEST: OptionWord = OptionWord {
-    word: "request",
-    value: "Name",
-};
-pub(crate) const CONSTRUCTOR: OptionWord = OptionWord {
-    word: "constructor",
-    value: "Name",
-};
-pub(crate) const CRATE: OptionWord = OptionWord {
-    word: "crate",
-    value: "path",
-};
+pub(crate) const FRONTEND: OptionWord = OptionWord { word: "frontend", value: "Name" };
+pub(crate) const REQUEST: OptionWord = OptionWord { word: "request", value: "Name" };
+pub(crate) const CONSTRUCTOR: OptionWord = OptionWord { word: "constructor", value: "Name" };
+pub(crate) const CRATE: OptionWord = OptionWord { word: "crate", value: "path" };
 /// All options, in the order in which messages list them.
 pub(crate) const OPTIONS: [&OptionWord; 4] = [&FRONTEND, &REQUEST, &CONSTRUCTOR, &CRATE];
 
@@ -71,10 +59,7 @@ pub(crate) const CONSTRUCTOR_SUFFIX: &str = "Constructor";
 
 /// `a`, `a or b`, `a, b or c`: how messages list words.
 pub(crate) fn list<S: AsRef<str>>(words: &[S]) -> String {
-    let quoted: Vec<String> = words
-        .iter()
-        .map(|word| format!("`{}`", word.as_ref()))
-        .collect();
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{}`", word.as_ref())).collect();
     match quoted.split_last() {
         None => String::new(),
         Some((last, [])) => last.clone(),

@@ -33,7 +33,7 @@ pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
     // What an earlier method panicked with and caught itself is not this one's report.
     LAST.take();
     HAS_CALLER.set(true);
-    // Unwind safety: the caller learns that the actor panicked, and decides whether to go on with it.
+    // Asserted, because the caller learns that the actor panicked, and decides whether to go on with it.
     let result = panic::catch_unwind(AssertUnwindSafe(run));
     HAS_CALLER.set(false);
     result.map_err(|payload| {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -32,6 +32,8 @@ use crate::sys::{socket, while_doing};
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
+/// Chooses the link of every backend whose builder does not.
+const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
@@ -119,15 +121,31 @@ fn working_directory() -> io::Result<Option<File>> {
 }
 
 fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
-    match wanted {
+    match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
         Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
         Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
         None => match with_descriptors(|| link::create(LinkKind::Shared)) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            // No such call, or a filter forbids it: the places that the socket link is for.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
                 with_descriptors(|| link::create(LinkKind::Socket))
             }
             other => other,
         },
+    }
+}
+
+/// The link that the environment asks for, so that a whole program can be run over another one.
+fn link_of_environment() -> io::Result<Option<Link>> {
+    match std::env::var_os(LINK_VARIABLE) {
+        None => Ok(None),
+        Some(value) if value == "shared-memory" => Ok(Some(Link::SharedMemory)),
+        Some(value) if value == "socket" => Ok(Some(Link::Socket)),
+        Some(value) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "{LINK_VARIABLE} is {value:?}, but only `shared-memory` and `socket` are links; unset it"
+            ),
+        )),
     }
 }
 
@@ -173,7 +191,7 @@ impl Process {
 
     /// Waits until the process has ended, and says how. It does not ask it to end.
     pub fn wait(&self) -> Exit {
-        self.wait_until(None).unwrap_or_else(|_| None).unwrap_or_else(|| self.unknown_end()).0
+        self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
     }
 
     /// Waits until the process has ended; `None` when the deadline passed.

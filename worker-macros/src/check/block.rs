@@ -25,9 +25,7 @@ pub(super) fn trait_impl(errors: &mut Errors, actor: &Actor, implemented: &Path)
 /// `impl<'a> Decoder<'a> { .. }`
 pub(super) fn lifetimes(errors: &mut Errors, actor: &Actor) {
     let message = |lifetime: &Lifetime| {
-        format!(
-            "an actor lives in another process and cannot borrow with `{lifetime}`: own the data"
-        )
+        format!("an actor lives in another process and cannot borrow with `{lifetime}`: own the data")
     };
     let mut declared = false;
     for parameter in &actor.generics.params {
@@ -84,18 +82,15 @@ pub(super) fn options(errors: &mut Errors, actor: &Actor) {
         let word = option.word;
         let is_actor = *name == actor.name && is_plain_path(&actor.self_ty);
         if is_actor {
-            errors.at(
-                name,
-                format!("`{name}` is the actor itself: choose another name for `{word} = Name`"),
-            );
+            errors.at(name, format!("`{name}` is the actor itself: choose another name for `{word} = Name`"));
         }
-        let earlier = generated
-            .iter()
-            .take(index)
-            .find(|(_, other)| *other == name);
+        let earlier = generated.iter().take(index).find(|(_, other)| *other == name);
         if let Some((other, _)) = earlier.filter(|_| !is_actor) {
             let other = other.word;
-            errors.at(name, format!("`{name}` is already the name of the {other}: choose another for `{word} = Name`"));
+            errors.at(
+                name,
+                format!("`{name}` is already the name of the {other}: choose another for `{word} = Name`"),
+            );
         }
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn receiver(errors: &mut Errors, signature: &Signature) {
         ),
         ReceiverKind::Typed(_, ty) if !is_borrowed_self(ty) => {
             let found = shown(ty);
-            errors.at(receiver, format!("the backend lends itself only, found `self: {found}`: write `&self` or `&mut self`"));
+            errors.at(
+                receiver,
+                format!("the backend lends itself only, found `self: {found}`: write `&self` or `&mut self`"),
+            );
         }
         _ => {}
     }
@@ -62,9 +65,7 @@ pub(super) fn arguments(errors: &mut Errors, function: &Function) {
     for argument in function.arguments() {
         types::argument(errors, &argument.ty);
     }
-    let conditional = function
-        .arguments()
-        .filter(|argument| !argument.cfgs.is_empty());
+    let conditional = function.arguments().filter(|argument| !argument.cfgs.is_empty());
     for argument in conditional.skip(MOST_CONDITIONAL_ARGUMENTS) {
         for cfg in &argument.cfgs {
             errors.at(
@@ -80,22 +81,13 @@ pub(super) fn bounds(errors: &mut Errors, function: &Function) {
     if !function.is_generic() {
         return;
     }
-    let mut named = Named {
-        declared: Vec::new(),
-        found: Vec::new(),
-    };
+    let mut named = Named { declared: Vec::new(), found: Vec::new() };
     let generics = &function.original.generics;
-    named
-        .declared
-        .extend(generics.lifetimes().map(|parameter| &parameter.lifetime));
+    named.declared.extend(generics.lifetimes().map(|parameter| &parameter.lifetime));
     for parameter in generics.type_params() {
         named.visit_type_param(parameter);
     }
-    for predicate in generics
-        .where_clause
-        .iter()
-        .flat_map(|clause| &clause.predicates)
-    {
+    for predicate in generics.where_clause.iter().flat_map(|clause| &clause.predicates) {
         if let WherePredicate::Type(predicate) = predicate {
             named.visit_predicate_type(predicate);
         }
@@ -128,10 +120,7 @@ impl<'s> Visit<'s> for Named<'s> {
 /// `pub fn new(cx: &Context<Self>) -> Self`, `pub fn new<T>(value: T) -> Self`
 pub(super) fn constructor(errors: &mut Errors, function: &Function) {
     for context in parameters::all_contexts(&function.parameters) {
-        errors.at(
-            context,
-            "a constructor runs before there is a `Context`: take it in a `#[started]` hook",
-        );
+        errors.at(context, "a constructor runs before there is a `Context`: take it in a `#[started]` hook");
     }
     for parameter in function.chosen_at_the_call() {
         errors.at(
@@ -150,9 +139,7 @@ pub(super) fn oneway(errors: &mut Errors, method: &Method) {
         let found = shown(ty);
         errors.at(
             ty,
-            format!(
-                "a one-way call has no reply, found `-> {found}`: remove it, or remove `#[oneway]`"
-            ),
+            format!("a one-way call has no reply, found `-> {found}`: remove it, or remove `#[oneway]`"),
         );
     }
 }

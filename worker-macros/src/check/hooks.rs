@@ -16,20 +16,17 @@ pub(super) fn hooks(errors: &mut Errors, actor: &Actor) {
     for (index, hook) in actor.hooks.iter().enumerate() {
         let attribute = shown(hook.attribute.path());
         if matches!(hook.kind, HookKind::Activate | HookKind::Deactivate) {
-            errors.at(
-                &hook.attribute,
-                format!("`#[{attribute}]` is not supported yet: remove it"),
-            );
+            errors.at(&hook.attribute, format!("`#[{attribute}]` is not supported yet: remove it"));
             continue;
         }
-        let same = |other: &&Hook| {
-            other.kind == hook.kind && (other.cfgs.is_empty() || hook.cfgs.is_empty())
-        };
+        let same = |other: &&Hook| other.kind == hook.kind && (other.cfgs.is_empty() || hook.cfgs.is_empty());
         if let Some(first) = actor.hooks.iter().take(index).find(same) {
             let first = &first.original.ident;
             errors.at(
                 &hook.attribute,
-                format!("`#[{attribute}]` is already on `{first}`: keep one hook and call the rest from there"),
+                format!(
+                    "`#[{attribute}]` is already on `{first}`: keep one hook and call the rest from there"
+                ),
             );
         }
         signature(errors, &attribute, hook);
@@ -43,9 +40,7 @@ fn signature(errors: &mut Errors, attribute: &str, hook: &Hook) {
         let found = shown(&hook.visibility);
         errors.at(
             &hook.visibility,
-            format!(
-                "a `#[{attribute}]` hook is called by its backend only, found `{found}`: remove it"
-            ),
+            format!("a `#[{attribute}]` hook is called by its backend only, found `{found}`: remove it"),
         );
     }
     if signature.receiver().is_none() {
@@ -67,19 +62,16 @@ fn signature(errors: &mut Errors, attribute: &str, hook: &Hook) {
         && !matches!(types::reply(&signature.output), Reply::Unit | Reply::Never)
     {
         let found = shown(ty);
-        errors.at(ty, format!("nobody receives what a `#[{attribute}]` hook returns, found `-> {found}`: remove it"));
+        errors.at(
+            ty,
+            format!("nobody receives what a `#[{attribute}]` hook returns, found `-> {found}`: remove it"),
+        );
     }
     if let Some(asyncness) = &signature.asyncness {
-        errors.at(
-            asyncness,
-            format!("a `#[{attribute}]` hook cannot be `async` yet: write `fn`"),
-        );
+        errors.at(asyncness, format!("a `#[{attribute}]` hook cannot be `async` yet: write `fn`"));
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
-        errors.at(
-            unsafety,
-            format!("a `#[{attribute}]` hook is called from safe code: remove `unsafe`"),
-        );
+        errors.at(unsafety, format!("a `#[{attribute}]` hook is called from safe code: remove `unsafe`"));
     }
     for parameter in signature
         .generics
@@ -87,18 +79,13 @@ fn signature(errors: &mut Errors, attribute: &str, hook: &Hook) {
         .iter()
         .filter(|parameter| !matches!(parameter, syn::GenericParam::Lifetime(_)))
     {
-        errors.at(
-            parameter,
-            format!("nobody chooses the generics of a `#[{attribute}]` hook: remove them"),
-        );
+        errors.at(parameter, format!("nobody chooses the generics of a `#[{attribute}]` hook: remove them"));
     }
 }
 
 /// `(..)` as written.
 fn parameter_list(signature: &Signature) -> TokenStream {
     let mut list = TokenStream::new();
-    signature
-        .paren_token
-        .surround(&mut list, |list| signature.inputs.to_tokens(list));
+    signature.paren_token.surround(&mut list, |list| signature.inputs.to_tokens(list));
     list
 }

@@ -11,18 +11,12 @@ use crate::parse::types::bare;
 pub(super) fn contexts(errors: &mut Errors, parameters: &[Parameter]) {
     for (index, context) in all_contexts(parameters).enumerate() {
         if index > 0 {
-            errors.at(
-                context,
-                "the backend fills in one `Context`: remove this one",
-            );
+            errors.at(context, "the backend fills in one `Context`: remove this one");
         }
         if let Type::Reference(reference) = bare(context)
             && let Some(mutability) = &reference.mutability
         {
-            errors.at(
-                mutability,
-                "the `Context` is lent as `&Context<Self>`: remove `mut`",
-            );
+            errors.at(mutability, "the `Context` is lent as `&Context<Self>`: remove `mut`");
         }
     }
 }

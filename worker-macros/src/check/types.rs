@@ -2,11 +2,11 @@
 //! Whether a named type can be serialised is for rustc to say. Layer: part of `check`.
 
 use syn::visit::{self, Visit};
-use syn::{Lifetime, ReturnType, Type, TypeReference};
+use syn::{Lifetime, ReturnType, Type, TypeParamBound, TypeReference, TypeTraitObject};
 
 use crate::errors::Errors;
 use crate::parse::types::{
-    bare, is_byte_slice, is_context, is_std_path, is_str, optional, shared_borrow,
+    bare, is_byte_slice, is_context, is_std_path, is_str, only_argument, optional, shared_borrow,
 };
 use crate::shown::shown;
 
@@ -19,10 +19,7 @@ enum Side {
 
 /// `fn f(&self, a: &mut T, b: impl Trait, c: &dyn Trait, d: *const T, e: fn(), f: Vec<&T>, g: &'static str)`
 pub(super) fn argument(errors: &mut Errors, ty: &Type) {
-    let mut walk = Walk {
-        errors,
-        side: Side::Argument,
-    };
+    let mut walk = Walk { errors, side: Side::Argument };
     match shared_borrow(optional(ty)) {
         // The outermost borrow is what messages are made for.
         Some(_) if is_context(optional(ty)) => walk.visit_type(optional(ty)),
@@ -39,10 +36,7 @@ pub(super) fn output(errors: &mut Errors, output: &ReturnType) {
     let ReturnType::Type(_, ty) = output else {
         return;
     };
-    let mut walk = Walk {
-        errors,
-        side: Side::Output,
-    };
+    let mut walk = Walk { errors, side: Side::Output };
     match shared_borrow(ty) {
         Some(reference) => walk.visit_type(&reference.elem),
         None => walk.visit_type(ty),
@@ -73,10 +67,9 @@ impl Walk<'_> {
                 Side::Argument => "take it by value and return the new one",
                 Side::Output => "return a value",
             };
-            return self.errors.at(
-                reference,
-                format!("`{found}` cannot reach into another process: {way_out}"),
-            );
+            return self
+                .errors
+                .at(reference, format!("`{found}` cannot reach into another process: {way_out}"));
         }
         match self.side {
             Side::Output => self.errors.at(
@@ -105,22 +98,34 @@ impl Visit<'_> for Walk<'_> {
         };
         let found = || shown(ty);
         match ty {
+            _ if self.side == Side::Output && is_carried_error(ty) => {}
             Type::Reference(_) if is_context(ty) => {
-                self.errors.at(ty, "a `Context` never travels: take it as a parameter of its own, `&Context<Self>`");
+                self.errors
+                    .at(ty, "a `Context` never travels: take it as a parameter of its own, `&Context<Self>`");
             }
             Type::Reference(reference) => self.reference(reference),
             Type::ImplTrait(_) if self.side == Side::Argument => self.errors.at(
                 ty,
-                format!("`{}` has no name that a message could carry: take a named type or a type parameter", found()),
+                format!(
+                    "`{}` has no name that a message could carry: take a named type or a type parameter",
+                    found()
+                ),
             ),
             Type::ImplTrait(_) => {
                 self.errors.at(ty, format!("`{}` cannot be returned to another process yet: return a named type, such as a `Vec`", found()));
             }
-            Type::TraitObject(_) => {
-                self.errors.at(ty, format!("`{}` cannot travel to another process: {side} a named type, such as an enum", found()));
+            Type::TraitObject(object) => {
+                let way_out = instead_of_object(object, self.side);
+                self.errors.at(ty, format!("`{}` cannot travel to another process: {way_out}", found()));
             }
             Type::Ptr(_) => {
-                self.errors.at(ty, format!("the pointer `{}` means nothing in another process: {side} the value itself", found()));
+                self.errors.at(
+                    ty,
+                    format!(
+                        "the pointer `{}` means nothing in another process: {side} the value itself",
+                        found()
+                    ),
+                );
             }
             Type::FnPtr(_) => {
                 self.errors.at(ty, format!("the function pointer `{}` means nothing in another process: {side} a value that names the choice, such as an enum", found()));
@@ -130,6 +135,45 @@ impl Visit<'_> for Walk<'_> {
     }
 
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
-        self.lifetime(Some(lifetime));
+        match self.side {
+            Side::Argument => self.lifetime(Some(lifetime)),
+            Side::Output if lifetime.ident == "static" => {}
+            Side::Output => self.errors.at(
+                lifetime,
+                format!("a reply borrows as a whole or not at all, found `{lifetime}` inside a type: write `'static`, or return an owned value"),
+            ),
+        }
+    }
+}
+
+/// `Box<dyn Error + Send + Sync>`, which the runtime carries as its text.
+fn is_carried_error(ty: &Type) -> bool {
+    let Some(Type::TraitObject(object)) = boxed(ty) else {
+        return false;
+    };
+    let names = object.bounds.iter().filter_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last(),
+        _ => None,
+    });
+    let mut names: Vec<String> = names.map(|segment| segment.ident.to_string()).collect();
+    names.sort();
+    names == ["Error", "Send", "Sync"] && object.bounds.len() == names.len()
+}
+
+/// The `T` of a `Box<T>`.
+fn boxed(ty: &Type) -> Option<&Type> {
+    only_argument(ty, "Box").map(bare)
+}
+
+/// What to do instead of a trait object.
+fn instead_of_object(object: &TypeTraitObject, side: Side) -> &'static str {
+    let is_error = object.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Error"),
+        _ => false,
+    });
+    match side {
+        Side::Argument => "take a named type, such as an enum",
+        Side::Output if is_error => "return a named type, or `Box<dyn Error + Send + Sync>`",
+        Side::Output => "return a named type, such as an enum",
     }
 }

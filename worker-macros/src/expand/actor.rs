@@ -16,25 +16,13 @@ use crate::names;
 /// `impl Actor for Decoder`.
 pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, message) = (expansion.actor, expansion.runtime, &expansion.message);
-    let (cfgs, self_ty, name) = (
-        expansion.cfgs(),
-        &actor.self_ty,
-        actor.name.unraw().to_string(),
-    );
-    let (declaration, where_clause) = (
-        expansion.generics.declaration(None),
-        &expansion.generics.where_clause,
-    );
+    let (cfgs, self_ty, name) = (expansion.cfgs(), &actor.self_ty, actor.name.unraw().to_string());
+    let (declaration, where_clause) =
+        (expansion.generics.declaration(None), &expansion.generics.where_clause);
     let constructors = Message::constructors(expansion);
     let requests = Message::requests(expansion);
-    let (constructor_ty, request_ty) = (
-        constructors.ty(expansion, message),
-        requests.ty(expansion, message),
-    );
-    let (construct, dispatch) = (
-        construct(expansion, &constructors),
-        dispatch(expansion, &requests),
-    );
+    let (constructor_ty, request_ty) = (constructors.ty(expansion, message), requests.ty(expansion, message));
+    let (construct, dispatch) = (construct(expansion, &constructors), dispatch(expansion, &requests));
     let hooks = actor.hooks.iter().map(|hook| self::hook(expansion, hook));
     emit! {
         #cfgs
@@ -52,15 +40,9 @@ pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
 /// What makes a type with mistakes in its block still an actor, without messages.
 pub(super) fn skeleton(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, message) = (expansion.actor, expansion.runtime, &expansion.message);
-    let (cfgs, self_ty, name) = (
-        expansion.cfgs(),
-        &actor.self_ty,
-        actor.name.unraw().to_string(),
-    );
-    let (declaration, where_clause) = (
-        expansion.generics.declaration(None),
-        &expansion.generics.where_clause,
-    );
+    let (cfgs, self_ty, name) = (expansion.cfgs(), &actor.self_ty, actor.name.unraw().to_string());
+    let (declaration, where_clause) =
+        (expansion.generics.declaration(None), &expansion.generics.where_clause);
     emit! {
         #cfgs
         impl #declaration #runtime::Actor for #self_ty #where_clause {
@@ -86,11 +68,7 @@ struct Message<'m> {
 
 impl<'m> Message<'m> {
     fn constructors(expansion: &Expansion<'m>) -> Self {
-        let functions = expansion
-            .actor
-            .constructors
-            .iter()
-            .map(|constructor| &constructor.function);
+        let functions = expansion.actor.constructors.iter().map(|constructor| &constructor.function);
         Self::new(expansion, &expansion.actor.constructor, functions.collect())
     }
 
@@ -101,48 +79,28 @@ impl<'m> Message<'m> {
 
     fn new(expansion: &Expansion<'_>, name: &'m Ident, functions: Vec<&Function>) -> Self {
         let borrows = Expansion::borrows(functions.iter().copied());
-        Self {
-            name,
-            borrows,
-            marker: Marker::of(expansion, &functions),
-        }
+        Self { name, borrows, marker: Marker::of(expansion, &functions) }
     }
 
     fn ty(&self, expansion: &Expansion<'_>, lifetime: &Lifetime) -> TokenStream {
-        let (name, arguments) = (
-            self.name,
-            expansion
-                .generics
-                .arguments(self.borrows.then_some(lifetime)),
-        );
+        let (name, arguments) = (self.name, expansion.generics.arguments(self.borrows.then_some(lifetime)));
         emit!(#name #arguments)
     }
 
     fn elided(&self, expansion: &Expansion<'_>) -> TokenStream {
-        self.ty(
-            expansion,
-            &Lifetime::new("'_", proc_macro2::Span::mixed_site()),
-        )
+        self.ty(expansion, &Lifetime::new("'_", proc_macro2::Span::mixed_site()))
     }
 
     fn never(&self) -> Option<TokenStream> {
         let name = self.name;
-        self.marker
-            .as_ref()
-            .map(|_| emit!(#name::__Marker(never, _) => match never {},))
+        self.marker.as_ref().map(|_| emit!(#name::__Marker(never, _) => match never {},))
     }
 }
 
 fn construct(expansion: &Expansion<'_>, constructors: &Message<'_>) -> TokenStream {
-    let (runtime, ty, never) = (
-        expansion.runtime,
-        constructors.elided(expansion),
-        constructors.never(),
-    );
+    let (runtime, ty, never) = (expansion.runtime, constructors.elided(expansion), constructors.never());
     let all = &expansion.actor.constructors;
-    let arms = all
-        .iter()
-        .map(|constructor| construct_arm(constructors.name, constructor));
+    let arms = all.iter().map(|constructor| construct_arm(constructors.name, constructor));
     let allow = allow_deprecated(all.iter().map(|constructor| &constructor.function));
     emit! {
         #allow
@@ -175,14 +133,8 @@ fn construct_arm(message: &Ident, constructor: &Constructor) -> TokenStream {
 }
 
 fn dispatch(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
-    let (runtime, ty, never) = (
-        expansion.runtime,
-        requests.elided(expansion),
-        requests.never(),
-    );
-    let arms = expansion
-        .plain_methods()
-        .map(|method| dispatch_arm(requests.name, method));
+    let (runtime, ty, never) = (expansion.runtime, requests.elided(expansion), requests.never());
+    let arms = expansion.plain_methods().map(|method| dispatch_arm(requests.name, method));
     let allow = allow_deprecated(expansion.plain_methods().map(|method| &method.function));
     emit! {
         #allow
@@ -228,15 +180,9 @@ fn at_reply(function: &Function, name: &str) -> Ident {
 }
 
 /// The user's deprecation is for callers, not for the code that carries a call over.
-pub(super) fn allow_deprecated<'f>(
-    functions: impl IntoIterator<Item = &'f Function>,
-) -> Option<TokenStream> {
-    let deprecated = functions
-        .into_iter()
-        .any(|function| function.carried.deprecated.is_some());
-    deprecated.then(
-        || emit!(#[allow(deprecated, reason = "the caller is told, the way in between is not")]),
-    )
+pub(super) fn allow_deprecated<'f>(functions: impl IntoIterator<Item = &'f Function>) -> Option<TokenStream> {
+    let deprecated = functions.into_iter().any(|function| function.carried.deprecated.is_some());
+    deprecated.then(|| emit!(#[allow(deprecated, reason = "the caller is told, the way in between is not")]))
 }
 
 fn hook(expansion: &Expansion<'_>, hook: &Hook) -> TokenStream {
@@ -248,15 +194,9 @@ fn hook(expansion: &Expansion<'_>, hook: &Hook) -> TokenStream {
         HookKind::Deactivate => "deactivate",
     };
     let trait_method = Ident::new(trait_method, names::generated_at(name.span()));
-    let takes_context = hook
-        .parameters
-        .iter()
-        .any(|parameter| matches!(parameter, Parameter::Context(_)));
-    let (parameter, value) = if takes_context {
-        (emit!(context), emit!(context))
-    } else {
-        (emit!(_context), emit!())
-    };
+    let takes_context = hook.parameters.iter().any(|parameter| matches!(parameter, Parameter::Context(_)));
+    let (parameter, value) =
+        if takes_context { (emit!(context), emit!(context)) } else { (emit!(_context), emit!()) };
     emit! {
         #(#cfgs)*
         fn #trait_method(&mut self, #parameter: &#runtime::Context<Self>) {

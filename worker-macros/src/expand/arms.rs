@@ -22,11 +22,7 @@ impl Pattern {
     /// A variant of a message enum.
     pub(super) fn variant(message: &Ident, function: &Function) -> Self {
         let variant = &function.variant;
-        Self {
-            path: emit!(#message::#variant),
-            own: false,
-            open: false,
-        }
+        Self { path: emit!(#message::#variant), own: false, open: false }
     }
 }
 
@@ -38,21 +34,15 @@ pub(super) fn arms(
     context: &TokenStream,
     answer: impl Fn(TokenStream) -> TokenStream,
 ) -> TokenStream {
-    let conditional: Vec<&Argument> = function
-        .arguments()
-        .filter(|argument| !argument.cfgs.is_empty())
-        .collect();
+    let conditional: Vec<&Argument> =
+        function.arguments().filter(|argument| !argument.cfgs.is_empty()).collect();
     let mut all = TokenStream::new();
     for chosen in 0..1_usize << conditional.len() {
         let present = |argument: &Argument| {
-            let position = conditional
-                .iter()
-                .position(|other| other.name == argument.name);
+            let position = conditional.iter().position(|other| other.name == argument.name);
             position.is_none_or(|position| chosen >> position & 1 == 1)
         };
-        let conditions = conditional
-            .iter()
-            .map(|argument| condition(argument, present(argument)));
+        let conditions = conditional.iter().map(|argument| condition(argument, present(argument)));
         // A message of its own is conditional as a whole.
         let cfgs = function.carried.cfgs.iter().filter(|_| !pattern.own);
         let rest = pattern.open.then(|| emit!(..));
@@ -67,15 +57,10 @@ pub(super) fn arms(
         } else {
             emit!({ #(#names,)* #rest })
         };
-        let values = function
-            .parameters
-            .iter()
-            .filter_map(|parameter| match parameter {
-                Parameter::Context(_) => Some(context.clone()),
-                Parameter::Argument(argument) => {
-                    present(argument).then(|| value(argument, &argument.name))
-                }
-            });
+        let values = function.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::Context(_) => Some(context.clone()),
+            Parameter::Argument(argument) => present(argument).then(|| value(argument, &argument.name)),
+        });
         let values = emit!(#(#values),*);
         let answer = answer(values);
         all.extend(emit!(#(#cfgs)* #(#conditions)* #path #names => #answer,));
@@ -98,11 +83,7 @@ fn condition(argument: &Argument, present: bool) -> TokenStream {
         [only] => emit!(#only),
         _ => emit!(all(#(#predicates),*)),
     };
-    if present {
-        emit!(#[cfg(#all)])
-    } else {
-        emit!(#[cfg(not(#all))])
-    }
+    if present { emit!(#[cfg(#all)]) } else { emit!(#[cfg(not(#all))]) }
 }
 
 fn predicate(cfg: &Attribute) -> Option<&TokenStream> {

@@ -25,11 +25,16 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let generics = Declared::new(&function.original.generics, None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.constructor, function);
-    let (body, body_with) = (
-        expansion
-            .body(emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))),
-        expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self))),
-    );
+    let conditional = function.arguments().any(|argument| !argument.cfgs.is_empty());
+    let names = function.arguments().map(|argument| &argument.name);
+    let plain = if conditional {
+        // An argument of a call cannot carry a `#[cfg]`, a field of a literal can.
+        emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))
+    } else {
+        emit!(Self::#spawn_with(&#runtime::Builder::new(), #(#names),*))
+    };
+    let body = expansion.body(plain);
+    let body_with = expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self)));
     emit! {
         #docs
         #attributes
@@ -54,10 +59,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let docs = docs::call(expansion, method, error.is_some());
     let call_error = error.as_ref().map(|error| emit!(<#error>));
     let (attributes, visibility) = (attributes(function), &function.visibility);
-    let (name, parameters) = (
-        names::generated(&function.name),
-        parameters(expansion, function),
-    );
+    let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
     let generics = Declared::new(&function.original.generics, None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
@@ -119,21 +121,13 @@ fn parameters(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
 
 /// `DecoderRequest::Decode { jpeg }`, or for a generic method `DecoderPut { key, value }`.
 fn message(expansion: &Expansion<'_>, message: &syn::Ident, function: &Function) -> TokenStream {
-    let mut fields: Vec<TokenStream> = function
-        .arguments()
-        .map(|argument| field(argument, expansion.runtime))
-        .collect();
+    let fields: Vec<TokenStream> =
+        function.arguments().map(|argument| field(argument, expansion.runtime)).collect();
     if function.is_generic() {
-        let name = names::message(&expansion.actor.name, function);
-        fields.extend(generic::marker_field(expansion, function));
-        return emit!(#name { #(#fields),* });
+        return generic::literal(expansion, function, &fields);
     }
     let variant = &function.variant;
-    if fields.is_empty() {
-        emit!(#message::#variant)
-    } else {
-        emit!(#message::#variant { #(#fields),* })
-    }
+    if fields.is_empty() { emit!(#message::#variant) } else { emit!(#message::#variant { #(#fields),* }) }
 }
 
 /// A field of a message, from the parameter of the same name.

@@ -9,13 +9,7 @@ use crate::model::{Function, Method};
 
 /// Lines as doc attributes.
 pub(super) fn lines(text: &str) -> TokenStream {
-    let lines = text.lines().map(|line| {
-        if line.is_empty() {
-            String::new()
-        } else {
-            format!(" {line}")
-        }
-    });
+    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
     emit!(#(#[doc = #lines])*)
 }
 
@@ -33,22 +27,14 @@ pub(super) fn summary(docs: &[Attribute], otherwise: &str) -> TokenStream {
         paragraph.push('\n');
     }
     // A block comment is one attribute with many lines.
-    let first = paragraph
-        .trim_start()
-        .split("\n\n")
-        .next()
-        .unwrap_or_default()
-        .trim_end();
+    let first = paragraph.trim_start().split("\n\n").next().unwrap_or_default().trim_end();
     lines(if first.is_empty() { otherwise } else { first })
 }
 
 fn text(doc: &Attribute) -> Option<String> {
     match &doc.meta {
         Meta::NameValue(pair) => match &pair.value {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            }) => Some(text.value()),
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             _ => None,
         },
         _ => None,
@@ -56,26 +42,14 @@ fn text(doc: &Attribute) -> Option<String> {
 }
 
 fn has_text(docs: &[Attribute]) -> bool {
-    docs.iter()
-        .any(|doc| matches!(doc.meta, Meta::NameValue(_)))
+    docs.iter().any(|doc| matches!(doc.meta, Meta::NameValue(_)))
 }
 
 /// All of the user's words, or `otherwise`, then `added`.
 fn carried(docs: &[Attribute], otherwise: &str, errors: &str) -> TokenStream {
-    let has_errors = docs
-        .iter()
-        .filter_map(text)
-        .any(|text| text.contains("# Errors"));
-    let first = if has_text(docs) {
-        TokenStream::new()
-    } else {
-        lines(otherwise)
-    };
-    let heading = if has_errors {
-        lines("\n")
-    } else {
-        lines("\n# Errors\n\n")
-    };
+    let has_errors = docs.iter().filter_map(text).any(|text| text.contains("# Errors"));
+    let first = if has_text(docs) { TokenStream::new() } else { lines(otherwise) };
+    let heading = if has_errors { lines("\n") } else { lines("\n# Errors\n\n") };
     let errors = lines(errors);
     emit!(#(#docs)* #first #heading #errors)
 }
@@ -90,9 +64,7 @@ pub(super) fn call(expansion: &Expansion<'_>, method: &Method, fallible: bool) -
         (None, false) => format!("Calls {source} in the backend and waits for the reply."),
     };
     let errors = if method.oneway.is_some() {
-        format!(
-            "{error} when the request cannot be queued; what {source} makes of it is not reported."
-        )
+        format!("{error} when the request cannot be queued; what {source} makes of it is not reported.")
     } else if fallible {
         format!("{error}: what {source} returns as its error, or why there is no reply.")
     } else {
@@ -125,10 +97,7 @@ pub(super) fn spawn(expansion: &Expansion<'_>, function: &Function, fallible: bo
 /// Of `spawn_with` and its like.
 pub(super) fn spawn_with(expansion: &Expansion<'_>, spawn: &syn::Ident) -> TokenStream {
     let frontend = &expansion.actor.frontend;
-    let (builder, error) = (
-        expansion.public_link("Builder"),
-        expansion.public_link("SpawnError"),
-    );
+    let (builder, error) = (expansion.public_link("Builder"), expansion.public_link("SpawnError"));
     lines(&format!(
         "Like [`{frontend}::{spawn}`], as the {builder} says.\n\n# Errors\n\n{error}: why there is no actor."
     ))
@@ -148,11 +117,7 @@ impl Expansion<'_> {
     /// A link to the user's type.
     pub(super) fn actor_link(&self) -> String {
         let (name, path) = (&self.actor.name, &self.actor_path);
-        if name == path {
-            format!("[`{name}`]")
-        } else {
-            format!("[`{name}`]({path})")
-        }
+        if name == path { format!("[`{name}`]") } else { format!("[`{name}`]({path})") }
     }
 
     /// A link to a type of the runtime.

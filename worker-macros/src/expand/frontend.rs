@@ -8,41 +8,30 @@ use syn::Visibility;
 use super::{Expansion, calls, docs};
 use crate::model::Actor;
 
+/// As many as clippy lets pass.
+const MANY_ARGUMENTS: usize = 7;
+
 /// The struct and all that is implemented for it.
 pub(super) fn frontend(expansion: &Expansion<'_>) -> TokenStream {
-    let constructors = expansion
-        .actor
-        .constructors
-        .iter()
-        .map(|constructor| calls::constructor(expansion, constructor));
-    let methods = expansion
-        .actor
-        .methods
-        .iter()
-        .map(|method| calls::method(expansion, method));
+    let constructors =
+        expansion.actor.constructors.iter().map(|constructor| calls::constructor(expansion, constructor));
+    let methods = expansion.actor.methods.iter().map(|method| calls::method(expansion, method));
     let own = emit!(#(#constructors)* #(#methods)*);
-    let (structure, methods, traits) = (
-        structure(expansion),
-        inherent(expansion, &own),
-        traits(expansion),
-    );
+    let (structure, methods, traits) = (structure(expansion), inherent(expansion, &own), traits(expansion));
     emit!(#structure #methods #traits)
 }
 
 fn structure(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
     let (name, self_ty, visibility) = (&actor.frontend, &actor.self_ty, visibility(actor));
-    let (declaration, where_clause) = (
-        expansion.generics.declaration(None),
-        &expansion.generics.where_clause,
-    );
+    let (declaration, where_clause) =
+        (expansion.generics.declaration(None), &expansion.generics.where_clause);
     let docs = docs::lines(&format!(
         "The frontend of {}: the actor lives in a process of its own, and each method here is a message to it.\n\n\
          Clones share the actor.",
         expansion.actor_link()
     ));
-    let derive =
-        derives(expansion).then(|| emit!(#[derive(::core::clone::Clone, ::core::fmt::Debug)]));
+    let derive = derives(expansion).then(|| emit!(#[derive(::core::clone::Clone, ::core::fmt::Debug)]));
     emit! {
         #cfgs
         #docs
@@ -52,19 +41,9 @@ fn structure(expansion: &Expansion<'_>) -> TokenStream {
 }
 
 fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
-    let (runtime, cfgs, name) = (
-        expansion.runtime,
-        expansion.cfgs(),
-        &expansion.actor.frontend,
-    );
-    let (declaration, arguments) = (
-        expansion.generics.declaration(None),
-        expansion.generics.arguments(None),
-    );
-    let (where_clause, visibility) = (
-        &expansion.generics.where_clause,
-        visibility(expansion.actor),
-    );
+    let (runtime, cfgs, name) = (expansion.runtime, expansion.cfgs(), &expansion.actor.frontend);
+    let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
+    let (where_clause, visibility) = (&expansion.generics.where_clause, visibility(expansion.actor));
     let timeout = docs::lines(&format!(
         "The same actor, with calls that fail after `timeout` ({}).",
         expansion.public_link("CallError")
@@ -75,13 +54,14 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
         expansion.public_link("StopError")
     ));
     let process = docs::lines("The process in which the actor lives.");
-    let unused = expansion
-        .skeleton
-        .then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
+    let unused = expansion.skeleton.then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
+    // A `spawn_with` has one parameter more than its constructor.
+    let many = expansion.actor.functions().any(|function| function.arguments().count() >= MANY_ARGUMENTS);
+    let many = many.then(|| emit!(clippy::too_many_arguments,));
     emit! {
         #cfgs
         #unused
-        #[allow(private_interfaces, dead_code, reason = "as visible as the actor, and rarely all of it in use")]
+        #[allow(private_interfaces, dead_code, #many reason = "private actor, unused calls")]
         impl #declaration #name #arguments #where_clause {
             #own
             #timeout
@@ -110,10 +90,7 @@ fn derives(expansion: &Expansion<'_>) -> bool {
 fn traits(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
     let (name, self_ty) = (&actor.frontend, &actor.self_ty);
-    let (declaration, arguments) = (
-        expansion.generics.declaration(None),
-        expansion.generics.arguments(None),
-    );
+    let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
     let where_clause = &expansion.generics.where_clause;
     let written = (!derives(expansion)).then(|| {
         emit! {
@@ -159,7 +136,5 @@ fn visibility(actor: &Actor) -> Visibility {
         Visibility::Inherited => 0,
     };
     let all = actor.functions().map(|function| &function.visibility);
-    all.max_by_key(|visibility| rank(visibility))
-        .cloned()
-        .unwrap_or(Visibility::Inherited)
+    all.max_by_key(|visibility| rank(visibility)).cloned().unwrap_or(Visibility::Inherited)
 }

@@ -27,87 +27,57 @@ struct Message<'m> {
 impl<'m> Message<'m> {
     fn new(expansion: &Expansion<'_>, function: &'m Function) -> Self {
         let self_ty = &expansion.actor.self_ty;
-        let own = types::placed(
-            &function.original.generics,
-            &Lifetimes::Elided,
-            self_ty,
-            |visitor, generics| {
+        let own =
+            types::placed(&function.original.generics, &Lifetimes::Elided, self_ty, |visitor, generics| {
                 visitor.visit_generics_mut(generics);
-            },
-        );
+            });
         let generics = Declared::new(&expansion.actor.generics, Some(&own));
-        let certain = function
-            .arguments()
-            .filter(|argument| argument.cfgs.is_empty());
+        let certain = function.arguments().filter(|argument| argument.cfgs.is_empty());
         let fields: Vec<TokenStream> = certain.map(|argument| expansion.field(argument)).collect();
         let is_unused = |name: &&Ident| !fields.iter().any(|field| mentions(field, name));
         let unused = generics.types().filter(is_unused).cloned().collect();
         let borrows = Expansion::borrows([function]);
-        Self {
-            name: names::message(&expansion.actor.name, function),
-            function,
-            generics,
-            borrows,
-            unused,
-        }
+        Self { name: names::message(&expansion.actor.name, function), function, generics, borrows, unused }
     }
 
     /// What the marker stands for, when one is needed; `borrow` stands for a borrow of the message.
     fn marker(&self, borrow: &TokenStream) -> Option<TokenStream> {
         let unused = &self.unused;
-        let certain = self
-            .function
-            .arguments()
-            .filter(|argument| argument.cfgs.is_empty());
-        let unsure = self.borrows
-            && !certain
-                .into_iter()
-                .any(|argument| types::borrows(&argument.ty));
+        let certain = self.function.arguments().filter(|argument| argument.cfgs.is_empty());
+        let unsure = self.borrows && !certain.into_iter().any(|argument| types::borrows(&argument.ty));
         let borrow = unsure.then(|| emit!(#borrow,));
         let needed = unsure || !unused.is_empty();
         needed.then(|| emit!(<(#borrow #(fn() -> #unused,)*)>))
     }
 
     fn ty(&self, lifetime: &Lifetime) -> TokenStream {
-        let (name, arguments) = (
-            &self.name,
-            self.generics.arguments(self.borrows.then_some(lifetime)),
-        );
+        let (name, arguments) = (&self.name, self.generics.arguments(self.borrows.then_some(lifetime)));
         emit!(#name #arguments)
     }
 }
 
-/// The field that stands for type parameters no argument mentions, in the struct's literal.
-pub(super) fn marker_field(expansion: &Expansion<'_>, function: &Function) -> Option<TokenStream> {
-    let marker = Message::new(expansion, function).marker(&emit!(&()))?;
-    Some(emit!(__marker: ::core::marker::PhantomData::#marker))
+/// The struct's literal, from fields of the arguments: all types are named, as some may stand nowhere in a field.
+pub(super) fn literal(expansion: &Expansion<'_>, function: &Function, fields: &[TokenStream]) -> TokenStream {
+    let message = Message::new(expansion, function);
+    let (name, arguments) = (&message.name, message.generics.arguments(None));
+    let marker = message.marker(&emit!(&())).map(|_| emit!(__marker: ::core::marker::PhantomData));
+    let fields = fields.iter().chain(&marker);
+    emit!(#name::#arguments { #(#fields),* })
 }
 
 /// The struct of one generic method and how to run it.
 pub(super) fn message(expansion: &Expansion<'_>, method: &Method) -> TokenStream {
     let message = Message::new(expansion, &method.function);
-    let (structure, invocation) = (
-        structure(expansion, &message),
-        invocation(expansion, &message, method),
-    );
+    let (structure, invocation) = (structure(expansion, &message), invocation(expansion, &message, method));
     emit!(#structure #invocation)
 }
 
 fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
-    let (cfgs, own_cfgs, runtime) = (
-        expansion.cfgs(),
-        &message.function.carried.cfgs,
-        expansion.runtime,
-    );
+    let (cfgs, own_cfgs, runtime) = (expansion.cfgs(), &message.function.carried.cfgs, expansion.runtime);
     let serde = format!("{}::__private::serde", types::path_text(runtime));
     let (name, where_clause) = (&message.name, &message.generics.where_clause);
-    let declaration = message
-        .generics
-        .declaration(message.borrows.then_some(&expansion.message));
-    let docs = docs::lines(&format!(
-        "The arguments of {}.",
-        expansion.link(message.function)
-    ));
+    let declaration = message.generics.declaration(message.borrows.then_some(&expansion.message));
+    let docs = docs::lines(&format!("The arguments of {}.", expansion.link(message.function)));
     let fields = fields(expansion, message.function);
     let lifetime = &expansion.message;
     let marker = message
@@ -118,7 +88,8 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         #cfgs
         #(#own_cfgs)*
         #docs
-        #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
+        #[derive(#runtime::__private::serde::Serialize)]
+        #[derive(#runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde, bound = "")]
         struct #name #declaration #where_clause {
             #(#fields,)*
@@ -127,39 +98,25 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
 }
 
 fn invocation(expansion: &Expansion<'_>, message: &Message<'_>, method: &Method) -> TokenStream {
-    let (cfgs, own_cfgs, runtime) = (
-        expansion.cfgs(),
-        &message.function.carried.cfgs,
-        expansion.runtime,
-    );
-    let (self_ty, where_clause): (&Type, _) =
-        (&expansion.actor.self_ty, &message.generics.where_clause);
+    let (cfgs, own_cfgs, runtime) = (expansion.cfgs(), &message.function.carried.cfgs, expansion.runtime);
+    let (self_ty, where_clause): (&Type, _) = (&expansion.actor.self_ty, &message.generics.where_clause);
     let declaration = message.generics.declaration(None);
     let elided = message.ty(&Lifetime::new("'_", proc_macro2::Span::mixed_site()));
     let (lifetime, decoded) = (&expansion.message, message.ty(&expansion.message));
     let allow = allow_deprecated([message.function]);
     let name = &message.function.name;
-    let chosen = message
-        .function
-        .chosen_at_the_call()
-        .filter_map(|parameter| match parameter {
-            GenericParam::Type(parameter) => Some(&parameter.ident),
-            GenericParam::Const(parameter) => Some(&parameter.ident),
-            GenericParam::Lifetime(_) => None,
-        });
+    let chosen = message.function.chosen_at_the_call().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+        GenericParam::Lifetime(_) => None,
+    });
     let chosen = emit!(::<#(#chosen),*>);
     let structure = &message.name;
-    let pattern = arms::Pattern {
-        path: emit!(#structure),
-        own: true,
-        open: message.marker(&emit!(&())).is_some(),
-    };
-    let arms = arms::arms(
-        &pattern,
-        message.function,
-        &emit!(call.context()),
-        |values| answer(method, emit!(actor.#name #chosen (#values))),
-    );
+    let pattern =
+        arms::Pattern { path: emit!(#structure), own: true, open: message.marker(&emit!(&())).is_some() };
+    let arms = arms::arms(&pattern, message.function, &emit!(call.context()), |values| {
+        answer(method, emit!(actor.#name #chosen (#values)))
+    });
     emit! {
         #cfgs
         #(#own_cfgs)*

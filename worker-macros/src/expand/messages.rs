@@ -9,10 +9,7 @@ use crate::model::{Argument, Function};
 
 /// The requests: one variant per method.
 pub(super) fn requests(expansion: &Expansion<'_>) -> TokenStream {
-    let functions: Vec<&Function> = expansion
-        .plain_methods()
-        .map(|method| &method.function)
-        .collect();
+    let functions: Vec<&Function> = expansion.plain_methods().map(|method| &method.function).collect();
     let frontend = &expansion.actor.frontend;
     let purpose = format!(
         "What a [`{frontend}`] asks of its {}: one variant per exported method.",
@@ -23,48 +20,31 @@ pub(super) fn requests(expansion: &Expansion<'_>) -> TokenStream {
 
 /// The ways to make the actor: one variant per constructor.
 pub(super) fn constructors(expansion: &Expansion<'_>) -> TokenStream {
-    let functions: Vec<&Function> = expansion
-        .actor
-        .constructors
-        .iter()
-        .map(|constructor| &constructor.function)
-        .collect();
+    let functions: Vec<&Function> =
+        expansion.actor.constructors.iter().map(|constructor| &constructor.function).collect();
     let frontend = &expansion.actor.frontend;
-    let purpose = format!(
-        "How a [`{frontend}`] makes its {}: one variant per constructor.",
-        expansion.actor_link()
-    );
-    message(
-        expansion,
-        &expansion.actor.constructor,
-        &functions,
-        &purpose,
-    )
+    let purpose =
+        format!("How a [`{frontend}`] makes its {}: one variant per constructor.", expansion.actor_link());
+    message(expansion, &expansion.actor.constructor, &functions, &purpose)
 }
 
-fn message(
-    expansion: &Expansion<'_>,
-    name: &Ident,
-    functions: &[&Function],
-    purpose: &str,
-) -> TokenStream {
+fn message(expansion: &Expansion<'_>, name: &Ident, functions: &[&Function], purpose: &str) -> TokenStream {
     let (cfgs, runtime) = (expansion.cfgs(), expansion.runtime);
     let serde = format!("{}::__private::serde", types::path_text(runtime));
     let lifetime = Expansion::borrows(functions.iter().copied()).then_some(&expansion.message);
     let declaration = expansion.generics.declaration(lifetime);
     let where_clause = &expansion.generics.where_clause;
     let purpose = docs::lines(purpose);
-    let variants = functions
-        .iter()
-        .map(|function| variant(expansion, function));
+    let variants = functions.iter().map(|function| variant(expansion, function));
     let marker = Marker::of(expansion, functions).map(|marker| marker.variant(expansion));
     // Inferred bounds would stand twice beside the actor's own, and then neither is chosen.
     let bound = (!expansion.generics.is_empty()).then(|| emit!(#[serde(bound = "")]));
     emit! {
         #cfgs
         #purpose
-        #[allow(private_interfaces, reason = "as visible as the actor, which the attribute cannot see")]
-        #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
+        #[allow(private_interfaces, reason = "the actor may be private")]
+        #[derive(#runtime::__private::serde::Serialize)]
+        #[derive(#runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #bound
         pub enum #name #declaration #where_clause {
@@ -76,16 +56,9 @@ fn message(
 
 fn variant(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
     let (cfgs, name) = (&function.carried.cfgs, &function.variant);
-    let summary = docs::summary(
-        &function.carried.docs,
-        &format!("Runs {}.", expansion.link(function)),
-    );
+    let summary = docs::summary(&function.carried.docs, &format!("Runs {}.", expansion.link(function)));
     let fields = fields(expansion, function);
-    let fields = if fields.is_empty() {
-        emit!()
-    } else {
-        emit!({ #(#fields),* })
-    };
+    let fields = if fields.is_empty() { emit!() } else { emit!({ #(#fields),* }) };
     emit!(#(#cfgs)* #summary #name #fields)
 }
 
@@ -93,10 +66,7 @@ fn variant(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
 pub(super) fn fields(expansion: &Expansion<'_>, function: &Function) -> Vec<TokenStream> {
     let field = |argument: &Argument| {
         let (cfgs, name, ty) = (&argument.cfgs, &argument.name, expansion.field(argument));
-        let doc = docs::lines(&format!(
-            "Argument `{name}` of {}.",
-            expansion.link(function)
-        ));
+        let doc = docs::lines(&format!("Argument `{name}` of {}.", expansion.link(function)));
         let attribute = types::field_attribute(argument, expansion.runtime);
         emit!(#(#cfgs)* #doc #attribute #name: #ty)
     };
@@ -111,18 +81,13 @@ pub(super) struct Marker {
 
 impl Marker {
     pub(super) fn of(expansion: &Expansion<'_>, functions: &[&Function]) -> Option<Self> {
-        let certain = || {
-            functions
-                .iter()
-                .filter(|function| function.carried.cfgs.is_empty())
-        };
+        let certain = || functions.iter().filter(|function| function.carried.cfgs.is_empty());
         let arguments = || certain().flat_map(|function| function.arguments());
         let certain_arguments = || arguments().filter(|argument| argument.cfgs.is_empty());
         let borrows = Expansion::borrows(functions.iter().copied());
         let lifetime = borrows && !certain_arguments().any(|argument| types::borrows(&argument.ty));
-        let fields: Vec<TokenStream> = certain_arguments()
-            .map(|argument| expansion.field(argument))
-            .collect();
+        let fields: Vec<TokenStream> =
+            certain_arguments().map(|argument| expansion.field(argument)).collect();
         let unused = |name: &&Ident| !fields.iter().any(|field| mentions(field, name));
         let types: Vec<Ident> = expansion.generics.types().filter(unused).cloned().collect();
         (lifetime || !types.is_empty()).then_some(Self { lifetime, types })

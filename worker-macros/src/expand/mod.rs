@@ -45,9 +45,7 @@ pub(crate) fn expand(actor: &Actor) -> TokenStream {
     let expansion = Expansion::new(actor, false);
     let requests = messages::requests(&expansion);
     let constructors = messages::constructors(&expansion);
-    let generic = expansion
-        .generic_methods()
-        .map(|method| generic::message(&expansion, method));
+    let generic = expansion.generic_methods().map(|method| generic::message(&expansion, method));
     let generic = emit!(#(#generic)*);
     let backend = actor::implementation(&expansion);
     let frontend = frontend::frontend(&expansion);
@@ -70,20 +68,15 @@ pub(crate) fn owned(ty: &Type) -> Type {
 /// The generics without lifetimes of their own.
 pub(crate) fn owned_generics(generics: &Generics) -> Generics {
     let anything: Type = parse_quote!(());
-    types::placed(
-        generics,
-        &Lifetimes::Static,
-        &anything,
-        |visitor, generics| {
-            generics.params = generics
-                .params
-                .iter()
-                .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
-                .cloned()
-                .collect();
-            visitor.visit_generics_mut(generics);
-        },
-    )
+    types::placed(generics, &Lifetimes::Static, &anything, |visitor, generics| {
+        generics.params = generics
+            .params
+            .iter()
+            .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+            .cloned()
+            .collect();
+        visitor.visit_generics_mut(generics);
+    })
 }
 
 impl<'m> Expansion<'m> {
@@ -111,18 +104,12 @@ impl<'m> Expansion<'m> {
 
     /// Methods that are variants of the request enum; the others choose their code by the types at the call.
     fn plain_methods(&self) -> impl Iterator<Item = &'m Method> {
-        self.actor
-            .methods
-            .iter()
-            .filter(|method| !method.function.is_generic())
+        self.actor.methods.iter().filter(|method| !method.function.is_generic())
     }
 
     /// Methods with a message of their own.
     fn generic_methods(&self) -> impl Iterator<Item = &'m Method> {
-        self.actor
-            .methods
-            .iter()
-            .filter(|method| method.function.is_generic())
+        self.actor.methods.iter().filter(|method| method.function.is_generic())
     }
 
     /// What a generated function does, or for a skeleton, something that fits every return type.
@@ -132,28 +119,19 @@ impl<'m> Expansion<'m> {
 
     /// Whether the messages of these functions borrow.
     fn borrows<'f>(functions: impl IntoIterator<Item = &'f Function>) -> bool {
-        functions
-            .into_iter()
-            .flat_map(Function::arguments)
-            .any(|argument| types::borrows(&argument.ty))
+        functions.into_iter().flat_map(Function::arguments).any(|argument| types::borrows(&argument.ty))
     }
 }
 
 /// `'a`, or the first letter that the block's generics do not use.
 fn message_lifetime(actor: &Actor) -> Lifetime {
     let (generics, clause) = (&actor.generics, &actor.generics.where_clause);
-    let methods = actor
-        .methods
-        .iter()
-        .map(|method| &method.function.original.generics);
+    let methods = actor.methods.iter().map(|method| &method.function.original.generics);
     let method_clauses = methods.clone().map(|generics| &generics.where_clause);
     let taken = emit!(#generics #clause #(#methods)* #(#method_clauses)*).to_string();
     let is_free = |name: &String| !taken.contains(name.as_str());
     let chosen = ('a'..='z').map(|letter| format!("'{letter}")).find(is_free);
-    Lifetime::new(
-        chosen.as_deref().unwrap_or("'message"),
-        proc_macro2::Span::mixed_site(),
-    )
+    Lifetime::new(chosen.as_deref().unwrap_or("'message"), proc_macro2::Span::mixed_site())
 }
 
 fn path_without_arguments(self_ty: &Type) -> String {

@@ -5,12 +5,11 @@ use proc_macro2::{Span, TokenStream};
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    ExprPath, Lifetime, ParenthesizedGenericArguments, QSelf, Type, TypeFnPtr, TypeReference,
-    parse_quote,
+    ExprPath, Lifetime, ParenthesizedGenericArguments, QSelf, Type, TypeFnPtr, TypeReference, parse_quote,
 };
 
 use crate::model::{Argument, Carriage, Fallible, Reply};
-use crate::parse::types::bare;
+use crate::parse::types::{bare, is_str, optional, shared_borrow};
 
 /// What becomes of the lifetimes in a type.
 pub(super) enum Lifetimes<'a> {
@@ -44,9 +43,7 @@ where
 
 /// [`placed`] for a type.
 pub(super) fn place(ty: &Type, lifetimes: &Lifetimes<'_>, self_ty: &Type) -> Type {
-    placed(ty, lifetimes, self_ty, |visitor, ty| {
-        visitor.visit_type_mut(ty)
-    })
+    placed(ty, lifetimes, self_ty, |visitor, ty| visitor.visit_type_mut(ty))
 }
 
 pub(super) struct Visitor<'a>(Place<'a>);
@@ -65,32 +62,20 @@ impl VisitMut for Visitor<'_> {
 
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
         self.visit_type_mut(&mut reference.elem);
-        if reference
-            .lifetime
-            .as_ref()
-            .is_some_and(|lifetime| lifetime.ident == "static")
-        {
+        if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static") {
             return;
         }
         match self.0.lifetimes {
             Lifetimes::Message(message) => reference.lifetime = Some((*message).clone()),
             Lifetimes::Elided => reference.lifetime = None,
-            Lifetimes::Static => {
-                reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site()))
-            }
+            Lifetimes::Static => reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site())),
         }
     }
 
     fn visit_type_mut(&mut self, ty: &mut Type) {
         visit_mut::visit_type_mut(self, ty);
         let Type::Path(path) = ty else { return };
-        if path.qself.is_some()
-            || path
-                .path
-                .segments
-                .first()
-                .is_none_or(|first| first.ident != "Self")
-        {
+        if path.qself.is_some() || path.path.segments.first().is_none_or(|first| first.ident != "Self") {
             return;
         }
         if path.path.segments.len() == 1 {
@@ -102,11 +87,7 @@ impl VisitMut for Visitor<'_> {
 
     fn visit_expr_path_mut(&mut self, expr: &mut ExprPath) {
         visit_mut::visit_expr_path_mut(self, expr);
-        let starts = expr
-            .path
-            .segments
-            .first()
-            .is_some_and(|first| first.ident == "Self");
+        let starts = expr.path.segments.first().is_some_and(|first| first.ident == "Self");
         if expr.qself.is_none() && starts && expr.path.segments.len() > 1 {
             (expr.qself, expr.path) = qualified(&expr.path, self.0.self_ty);
         }
@@ -114,8 +95,7 @@ impl VisitMut for Visitor<'_> {
 
     // Lifetimes in here belong to the function type itself.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
-    }
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
 }
 
 /// `Self::X` as `<Actor>::X`.
@@ -176,6 +156,8 @@ pub(super) fn field(
             Wrap(message, runtime).visit_path_mut(&mut option.path);
             emit!(#option)
         }
+        // Serde's derive would write `&Option<&T>`, which clippy::pedantic reports; by another name it is silent.
+        _ if is_lent_option(argument) => emit!(<#ty as #runtime::__private::Referent>::Owned),
         _ => emit!(#ty),
     }
 }
@@ -185,6 +167,10 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> Token
     let module = |name: &str| format!("{}::__private::{name}", path_text(runtime));
     let is_borrow = borrows(&argument.ty);
     match argument.carriage {
+        Carriage::Bytes if is_lent_option(argument) => {
+            let bytes = module("bytes");
+            emit!(#[serde(borrow, with = #bytes)])
+        }
         Carriage::Bytes => {
             let bytes = module("bytes");
             emit!(#[serde(with = #bytes)])
@@ -205,15 +191,23 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> Token
     }
 }
 
+/// Whether this is an optional borrow that a `with` module writes.
+fn is_lent_option(argument: &Argument) -> bool {
+    let has_module = matches!(argument.carriage, Carriage::Bytes | Carriage::Path);
+    has_module
+        && bare(&argument.ty) != optional(&argument.ty)
+        && shared_borrow(optional(&argument.ty)).is_some()
+}
+
 /// Serde itself borrows `&str` and `Option<&str>`; to say so again would be noise.
 fn borrowed_by_serde(ty: &Type) -> bool {
-    let inner = crate::parse::types::shared_borrow(crate::parse::types::optional(ty));
-    inner.is_some_and(|reference| crate::parse::types::is_str(&reference.elem))
+    let inner = shared_borrow(optional(ty));
+    inner.is_some_and(|reference| is_str(&reference.elem))
 }
 
 /// Whether there is a further borrow behind the first one.
 fn borrows_inside(ty: &Type) -> bool {
-    let inner = crate::parse::types::shared_borrow(crate::parse::types::optional(ty));
+    let inner = shared_borrow(optional(ty));
     inner.is_some_and(|reference| borrows(&reference.elem))
 }
 

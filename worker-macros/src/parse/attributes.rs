@@ -22,14 +22,8 @@ pub(crate) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
     named(attributes, "cfg").collect()
 }
 
-fn named<'all>(
-    attributes: &'all [Attribute],
-    name: &'static str,
-) -> impl Iterator<Item = Attribute> + 'all {
-    attributes
-        .iter()
-        .filter(move |attribute| attribute.path().is_ident(name))
-        .cloned()
+fn named<'all>(attributes: &'all [Attribute], name: &'static str) -> impl Iterator<Item = Attribute> + 'all {
+    attributes.iter().filter(move |attribute| attribute.path().is_ident(name)).cloned()
 }
 
 /// Our helper attribute on a function, if there is one; a second one and arguments are reported.
@@ -37,15 +31,10 @@ pub(crate) fn only_helper(
     errors: &mut Errors,
     attributes: &[Attribute],
 ) -> Option<(&'static str, Attribute)> {
-    let mut helpers = attributes
-        .iter()
-        .filter_map(|attribute| Some((helper(attribute)?, attribute)));
+    let mut helpers = attributes.iter().filter_map(|attribute| Some((helper(attribute)?, attribute)));
     let (word, first) = helpers.next()?;
     if !matches!(first.meta, Meta::Path(_)) {
-        errors.at(
-            &first.meta,
-            format!("`#[{word}]` takes no arguments: write `#[{word}]`"),
-        );
+        errors.at(&first.meta, format!("`#[{word}]` takes no arguments: write `#[{word}]`"));
     }
     for (other, attribute) in helpers {
         let message = if other == word {

@@ -68,13 +68,7 @@ pub(crate) fn cut(errors: &mut Errors, tokens: TokenStream) -> syn::Result<Block
         Ok(())
     };
     read.parse2(braces.stream())?;
-    Ok(Block {
-        header,
-        prefix,
-        braces,
-        items,
-        incomplete,
-    })
+    Ok(Block { header, prefix, braces, items, incomplete })
 }
 
 /// A whole item that came through a `macro_rules!` fragment sits in invisible delimiters.
@@ -89,24 +83,17 @@ fn unwrap_invisible(tokens: TokenStream) -> TokenStream {
 }
 
 fn has_impl(prefix: &TokenStream) -> bool {
-    prefix
-        .clone()
-        .into_iter()
-        .any(|tree| matches!(tree, TokenTree::Ident(word) if word == "impl"))
+    prefix.clone().into_iter().any(|tree| matches!(tree, TokenTree::Ident(word) if word == "impl"))
 }
 
 fn not_an_impl(tokens: TokenStream) -> syn::Error {
-    let keywords = [
-        "struct", "enum", "union", "trait", "mod", "fn", "type", "const", "static", "use",
-    ];
+    let keywords = ["struct", "enum", "union", "trait", "mod", "fn", "type", "const", "static", "use"];
     let keyword = tokens.clone().into_iter().find_map(|tree| match tree {
         TokenTree::Ident(word) if keywords.iter().any(|keyword| word == keyword) => Some(word),
         _ => None,
     });
-    let message = format!(
-        "`#[{}]` expects an inherent impl block: write it on `impl Type {{ .. }}`",
-        words::ATTRIBUTE
-    );
+    let message =
+        format!("`#[{}]` expects an inherent impl block: write it on `impl Type {{ .. }}`", words::ATTRIBUTE);
     match keyword {
         Some(keyword) => syn::Error::new_spanned(
             &keyword,
@@ -170,30 +157,17 @@ fn function(input: ParseStream<'_>) -> syn::Result<Function> {
         TokenTree::Group(_) => {}
         TokenTree::Punct(punct) if punct.as_char() == ';' => {}
         _ => {
-            return Err(syn::Error::new_spanned(
-                body,
-                "expected the body of the function: write `{ .. }`",
-            ));
+            return Err(syn::Error::new_spanned(body, "expected the body of the function: write `{ .. }`"));
         }
     }
-    Ok(Function {
-        attributes,
-        visibility,
-        defaultness,
-        signature,
-        body,
-    })
+    Ok(Function { attributes, visibility, defaultness, signature, body })
 }
 
 /// An item that is no function, or one that cannot be read: up to its braces or semicolon.
 fn other(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let ahead = input.fork();
-    let _ = (
-        ahead.call(Attribute::parse_outer),
-        ahead.parse::<Visibility>(),
-    );
-    let to_semicolon =
-        ahead.peek(Token![type]) || ahead.peek(Token![const]) && ahead.peek3(Token![:]);
+    let _ = (ahead.call(Attribute::parse_outer), ahead.parse::<Visibility>());
+    let to_semicolon = ahead.peek(Token![type]) || ahead.peek(Token![const]) && ahead.peek3(Token![:]);
     let mut tokens = TokenStream::new();
     while !input.is_empty() {
         let tree: TokenTree = input.parse()?;
@@ -227,12 +201,7 @@ impl ToTokens for Item {
         match self {
             Item::Other(other) => tokens.append_all([other]),
             Item::Function(function) => {
-                tokens.append_all(
-                    function
-                        .attributes
-                        .iter()
-                        .filter(|attribute| helper(attribute).is_none()),
-                );
+                tokens.append_all(function.attributes.iter().filter(|attribute| helper(attribute).is_none()));
                 function.visibility.to_tokens(tokens);
                 function.defaultness.to_tokens(tokens);
                 function.signature.to_tokens(tokens);
@@ -244,7 +213,5 @@ impl ToTokens for Item {
 
 /// Which of our helper attributes this is.
 pub(crate) fn helper(attribute: &Attribute) -> Option<&'static str> {
-    words::HELPERS
-        .into_iter()
-        .find(|word| attribute.path().is_ident(word))
+    words::HELPERS.into_iter().find(|word| attribute.path().is_ident(word))
 }

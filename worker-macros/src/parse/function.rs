@@ -7,9 +7,7 @@ use syn::{FnArg, Pat, PatType, Type, Visibility};
 
 use super::{attributes, block, types};
 use crate::errors::Errors;
-use crate::model::{
-    Actor, Argument, Constructor, Function, Hook, HookKind, Method, Misplaced, Parameter,
-};
+use crate::model::{Actor, Argument, Constructor, Function, Hook, HookKind, Method, Misplaced, Parameter};
 use crate::{names, words};
 
 /// Adds one function of the user's block to the actor.
@@ -22,17 +20,11 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
 
     match helper {
         Some((word, attribute)) if hook_kind(word).is_some() => {
-            actor
-                .hooks
-                .extend(hook_kind(word).map(|kind| hook(kind, attribute, function)));
+            actor.hooks.extend(hook_kind(word).map(|kind| hook(kind, attribute, function)));
         }
         Some((_, attribute)) if !exported || !has_self => {
             let name = signature.ident.clone();
-            actor.misplaced.push(Misplaced {
-                attribute,
-                function: name,
-                has_self,
-            });
+            actor.misplaced.push(Misplaced { attribute, function: name, has_self });
         }
         // Defined twice: rustc says so, and a second variant would only say it again.
         _ if exported && has_self && is_repeated(actor, function) => {}
@@ -110,11 +102,8 @@ fn parameters(function: &block::Function) -> Vec<Parameter> {
         FnArg::Receiver(_) => None,
     };
     let typed: Vec<PatType> = inputs.iter().filter_map(typed).collect();
-    let taken: Vec<String> = typed
-        .iter()
-        .filter_map(|input| plain_name(&input.pat))
-        .map(|name| name.to_string())
-        .collect();
+    let taken: Vec<String> =
+        typed.iter().filter_map(|input| plain_name(&input.pat)).map(|name| name.to_string()).collect();
     let read = |(index, input): (usize, &PatType)| parameter(index + 1, input, &taken);
     typed.iter().enumerate().map(read).collect()
 }
@@ -124,8 +113,10 @@ fn parameter(index: usize, input: &PatType, taken: &[String]) -> Parameter {
     if types::is_context(&ty) {
         return Parameter::Context(ty);
     }
-    let name =
-        plain_name(&input.pat).unwrap_or_else(|| names::argument(index, input.pat.span(), taken));
+    let name = match plain_name(&input.pat) {
+        Some(name) => names::used(&name, taken),
+        None => names::argument(index, input.pat.span(), taken),
+    };
     Parameter::Argument(Argument {
         cfgs: attributes::cfgs(&input.attrs),
         name,

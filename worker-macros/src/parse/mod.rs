@@ -53,9 +53,7 @@ pub(crate) fn parse(errors: &mut Errors, args: TokenStream, item: TokenStream) -
 
 fn actor_name(self_ty: &Type) -> Option<Ident> {
     let segment = types::last_segment(self_ty)?;
-    let keyword = ["Self", "self", "super", "crate"]
-        .iter()
-        .any(|keyword| segment.ident == keyword);
+    let keyword = ["Self", "self", "super", "crate"].iter().any(|keyword| segment.ident == keyword);
     if keyword || matches!(segment.arguments, syn::PathArguments::Parenthesized(_)) {
         return None;
     }
@@ -64,17 +62,11 @@ fn actor_name(self_ty: &Type) -> Option<Ident> {
 
 fn empty(block: &Block, options: Options, name: &Ident) -> Actor {
     let runtime = options.runtime();
-    let named = |chosen: Option<Ident>, suffix: &str| {
-        chosen.unwrap_or_else(|| names::suffixed(name, suffix))
-    };
+    let named = |chosen: Option<Ident>, suffix: &str| chosen.unwrap_or_else(|| names::suffixed(name, suffix));
     Actor {
         runtime,
         cfgs: attributes::cfgs(&block.header.attrs),
-        implemented: block
-            .header
-            .trait_
-            .as_ref()
-            .map(|(path, _): &(_, Token![for])| path.clone()),
+        implemented: block.header.trait_.as_ref().map(|(path, _): &(_, Token![for])| path.clone()),
         self_ty: types::bare(&block.header.self_ty).clone(),
         name: name.clone(),
         generics: block.header.generics.clone(),

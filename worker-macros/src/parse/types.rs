@@ -45,7 +45,7 @@ fn type_arguments(segment: &PathSegment) -> Option<Vec<&Type>> {
 }
 
 /// `name<T>`, whatever stands before it: this `T`.
-fn only_argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
+pub(crate) fn only_argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
     let segment = last_segment(ty)?;
     match type_arguments(segment)?.as_slice() {
         [argument] if segment.ident == name => Some(argument),
@@ -57,9 +57,7 @@ fn only_argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
 fn is_std(ty: &Type, module: &str, name: &str) -> bool {
     let Some(path) = path(ty) else { return false };
     let mut segments = path.segments.iter().rev();
-    let is_name = segments
-        .next()
-        .is_some_and(|last| last.ident == name && last.arguments.is_empty());
+    let is_name = segments.next().is_some_and(|last| last.ident == name && last.arguments.is_empty());
     is_name && segments.next().is_none_or(|before| before.ident == module)
 }
 
@@ -156,11 +154,7 @@ pub(crate) fn reply(output: &ReturnType) -> Reply {
 
 fn result_arguments(ty: &Type) -> Option<Vec<&Type>> {
     let segment = last_segment(ty)?;
-    if segment.ident == words::RESULT {
-        type_arguments(segment)
-    } else {
-        None
-    }
+    if segment.ident == words::RESULT { type_arguments(segment) } else { None }
 }
 
 /// Whether a function with this return type makes the actor, and how it can fail.

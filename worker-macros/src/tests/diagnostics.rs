@@ -11,10 +11,8 @@ fn actor(items: &str) -> String {
 #[track_caller]
 fn block(args: &str, item: &str, expected: &[(&str, &str)]) {
     let found = diagnostics(args, item);
-    let found: Vec<(&str, &str)> = found
-        .iter()
-        .map(|(message, text)| (message.as_str(), text.as_str()))
-        .collect();
+    let found: Vec<(&str, &str)> =
+        found.iter().map(|(message, text)| (message.as_str(), text.as_str())).collect();
     assert_eq!(found, expected, "{item}");
 }
 
@@ -31,31 +29,15 @@ fn options(args: &str, expected: &[(&str, &str)]) {
 #[test]
 fn good_blocks_have_no_diagnostics() {
     items("", &[]);
-    items(
-        "pub const fn a(&self) {} pub extern \"C\" fn b(&self) {} pub fn c(self: &Self) {}",
-        &[],
-    );
-    items(
-        "pub fn a(&self, all: &[&str], some: Vec<&[u8]>, b: Cow<'_, str>) -> Cow<'_, str> {}",
-        &[],
-    );
-    items(
-        "#[cfg(unix)] pub fn a(&self) {} #[cfg(not(unix))] pub fn a(&self) {}",
-        &[],
-    );
-    items(
-        "pub fn count() -> usize {} pub const N: usize = { 1 }; type A = u8;",
-        &[],
-    );
+    items("pub const fn a(&self) {} pub extern \"C\" fn b(&self) {} pub fn c(self: &Self) {}", &[]);
+    items("pub fn a(&self, all: &[&str], some: Vec<&[u8]>, b: Cow<'_, str>) -> Cow<'static, str> {}", &[]);
+    items("#[cfg(unix)] pub fn a(&self) {} #[cfg(not(unix))] pub fn a(&self) {}", &[]);
+    items("pub fn count() -> usize {} pub const N: usize = { 1 }; type A = u8;", &[]);
     items("#[oneway] pub fn a(&self) {} pub fn a_async(&self) {}", &[]);
-    options(
-        "frontend = Remote, request = Ask, constructor = Make, crate = crate::worker,",
-        &[],
-    );
+    options("frontend = Remote, request = Ask, constructor = Make, crate = crate::worker,", &[]);
 }
 
-const ALL_OPTIONS: &str =
-    "`frontend = Name`, `request = Name`, `constructor = Name` or `crate = path`";
+const ALL_OPTIONS: &str = "`frontend = Name`, `request = Name`, `constructor = Name` or `crate = path`";
 
 #[test]
 fn options_are_words_with_values() {
@@ -63,23 +45,11 @@ fn options_are_words_with_values() {
     options("fronted = Remote", &[(&unknown, "fronted")]);
     let found = format!("expected an option, found `\"x\"`: write {ALL_OPTIONS}");
     options("\"x\"", &[(&found, "\"x\"")]);
-    options(
-        "frontend",
-        &[(
-            "`frontend` needs a value: write `frontend = Name`",
-            "frontend",
-        )],
-    );
-    options(
-        "crate =, request = Ask",
-        &[("`crate` needs a value: write `crate = path`", "crate")],
-    );
+    options("frontend", &[("`frontend` needs a value: write `frontend = Name`", "frontend")]);
+    options("crate =, request = Ask", &[("`crate` needs a value: write `crate = path`", "crate")]);
     options(
         "frontend = a::B",
-        &[(
-            "`frontend` expects the name of a type, found `a::B`: write `frontend = Name`",
-            "a::B",
-        )],
+        &[("`frontend` expects the name of a type, found `a::B`: write `frontend = Name`", "a::B")],
     );
     options(
         "crate = \"worker\"",
@@ -90,24 +60,15 @@ fn options_are_words_with_values() {
     );
     options(
         "request = A, request = B",
-        &[(
-            "option `request` is given twice: keep one of the two",
-            "request",
-        )],
+        &[("option `request` is given twice: keep one of the two", "request")],
     );
     options(
         "frontend = Decoder",
-        &[(
-            "`Decoder` is the actor itself: choose another name for `frontend = Name`",
-            "Decoder",
-        )],
+        &[("`Decoder` is the actor itself: choose another name for `frontend = Name`", "Decoder")],
     );
     options(
         "frontend = A, request = A",
-        &[(
-            "`A` is already the name of the frontend: choose another for `request = Name`",
-            "A",
-        )],
+        &[("`A` is already the name of the frontend: choose another for `request = Name`", "A")],
     );
 }
 
@@ -141,26 +102,17 @@ fn the_item_is_an_inherent_impl_of_a_named_type() {
     block(
         "",
         "impl (A, B) { pub fn new() -> Self {} }",
-        &[(
-            "an actor must be a named type, such as a struct or an enum: write `impl Name { .. }`",
-            "(A, B)",
-        )],
+        &[("an actor must be a named type, such as a struct or an enum: write `impl Name { .. }`", "(A, B)")],
     );
     block(
         "",
         "impl<'a> Decoder<'a> { pub fn new() -> Self {} }",
-        &[(
-            "an actor lives in another process and cannot borrow with `'a`: own the data",
-            "'a",
-        )],
+        &[("an actor lives in another process and cannot borrow with `'a`: own the data", "'a")],
     );
     block(
         "",
         "impl Decoder<'_> { pub fn new() -> Self {} }",
-        &[(
-            "an actor lives in another process and cannot borrow with `'_`: own the data",
-            "'_",
-        )],
+        &[("an actor lives in another process and cannot borrow with `'_`: own the data", "'_")],
     );
 }
 
@@ -210,13 +162,9 @@ fn exported_functions_are_plain() {
     );
     items(
         "pub async fn a(&self) {}",
-        &[(
-            "an exported function cannot be `async` yet: write `fn`, or remove its visibility",
-            "async",
-        )],
+        &[("an exported function cannot be `async` yet: write `fn`, or remove its visibility", "async")],
     );
-    let by_value =
-        "`self` by value would take the actor out of its process: write `&self` or `&mut self`";
+    let by_value = "`self` by value would take the actor out of its process: write `&self` or `&mut self`";
     items("pub fn a(self) {}", &[(by_value, "self")]);
     items("pub fn a(mut self) {}", &[(by_value, "mut self")]);
     items(
@@ -246,17 +194,11 @@ fn arguments_are_values() {
     );
     items(
         "pub fn a(&self, shape: Box<dyn Shape>) {}",
-        &[(
-            "`dyn Shape` cannot travel to another process: take a named type, such as an enum",
-            "dyn Shape",
-        )],
+        &[("`dyn Shape` cannot travel to another process: take a named type, such as an enum", "dyn Shape")],
     );
     items(
         "pub fn a(&self, at: *const u8) {}",
-        &[(
-            "the pointer `*const u8` means nothing in another process: take the value itself",
-            "*const u8",
-        )],
+        &[("the pointer `*const u8` means nothing in another process: take the value itself", "*const u8")],
     );
     items(
         "pub fn a(&self, f: fn(u8) -> u8) {}",
@@ -275,10 +217,7 @@ fn arguments_are_values() {
     );
     items(
         "pub fn a(&self, name: &'static str) {}",
-        &[(
-            "nothing that comes from another process is `'static`: remove it, or own the data",
-            "'static",
-        )],
+        &[("nothing that comes from another process is `'static`: remove it, or own the data", "'static")],
     );
     items(
         "pub fn a(&self, cx: Option<&Context<Self>>) {}",
@@ -289,10 +228,7 @@ fn arguments_are_values() {
     );
     items(
         "pub fn a(&self, #[cfg(a)] a: u8, #[cfg(b)] b: u8, #[cfg(c)] c: u8, #[cfg(d)] d: u8) {}",
-        &[(
-            "at most 3 arguments can carry `#[cfg]`: put it on the function",
-            "#[cfg(d)]",
-        )],
+        &[("at most 3 arguments can carry `#[cfg]`: put it on the function", "#[cfg(d)]")],
     );
     items(
         "pub fn a<'de, T: Deserialize<'de>>(&self, value: T) {}",
@@ -314,10 +250,7 @@ fn replies_are_values() {
     );
     items(
         "pub fn a(&mut self) -> &mut Self {}",
-        &[(
-            "`&mut Self` cannot reach into another process: return a value",
-            "&mut Self",
-        )],
+        &[("`&mut Self` cannot reach into another process: return a value", "&mut Self")],
     );
     items(
         "pub fn a(&self) -> impl Iterator<Item = Row> + '_ {}",
@@ -330,34 +263,37 @@ fn replies_are_values() {
     items(
         "pub fn a(&self) -> Result<u8, Box<dyn Error>> {}",
         &[(
-            "`dyn Error` cannot travel to another process: return a named type, such as an enum",
+            "`dyn Error` cannot travel to another process: return a named type, or `Box<dyn Error + Send + Sync>`",
             "dyn Error",
         )],
     );
     items(
         "pub fn a(&self) -> *mut u8 {}",
+        &[("the pointer `*mut u8` means nothing in another process: return the value itself", "*mut u8")],
+    );
+}
+
+#[test]
+fn replies_own_what_is_inside_them() {
+    items(
+        "pub fn a(&self) -> Cow<'_, str> {}",
         &[(
-            "the pointer `*mut u8` means nothing in another process: return the value itself",
-            "*mut u8",
+            "a reply borrows as a whole or not at all, found `'_` inside a type: write `'static`, or return an owned value",
+            "'_",
         )],
     );
+    items("pub fn a(&self) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {}", &[]);
 }
 
 #[test]
 fn the_context_is_lent_once() {
     items(
         "pub fn a(&self, cx: &mut Context<Self>) {}",
-        &[(
-            "the `Context` is lent as `&Context<Self>`: remove `mut`",
-            "mut",
-        )],
+        &[("the `Context` is lent as `&Context<Self>`: remove `mut`", "mut")],
     );
     items(
         "pub fn a(&self, a: &Context<Self>, b: &Context<Self>) {}",
-        &[(
-            "the backend fills in one `Context`: remove this one",
-            "&Context<Self>",
-        )],
+        &[("the backend fills in one `Context`: remove this one", "&Context<Self>")],
     );
 }
 
@@ -365,31 +301,19 @@ fn the_context_is_lent_once() {
 fn one_way_calls_have_no_reply() {
     items(
         "#[oneway] pub fn a(&self) -> u32 {}",
-        &[(
-            "a one-way call has no reply, found `-> u32`: remove it, or remove `#[oneway]`",
-            "u32",
-        )],
+        &[("a one-way call has no reply, found `-> u32`: remove it, or remove `#[oneway]`", "u32")],
     );
     items(
         "#[oneway] fn a(&self) {}",
-        &[(
-            "`#[oneway]` is for exported methods, `a` has no visibility: write `pub fn a`",
-            "#[oneway]",
-        )],
+        &[("`#[oneway]` is for exported methods, `a` has no visibility: write `pub fn a`", "#[oneway]")],
     );
     items(
         "#[oneway] pub fn a() {}",
-        &[(
-            "`#[oneway]` is for methods, `a` has no `self`: write `a(&mut self, ..)`",
-            "#[oneway]",
-        )],
+        &[("`#[oneway]` is for methods, `a` has no `self`: write `a(&mut self, ..)`", "#[oneway]")],
     );
     items(
         "#[oneway(fast)] pub fn a(&self) {}",
-        &[(
-            "`#[oneway]` takes no arguments: write `#[oneway]`",
-            "oneway(fast)",
-        )],
+        &[("`#[oneway]` takes no arguments: write `#[oneway]`", "oneway(fast)")],
     );
     items(
         "#[oneway] #[oneway] pub fn a(&self) {}",
@@ -397,10 +321,7 @@ fn one_way_calls_have_no_reply() {
     );
     items(
         "#[started] #[oneway] fn a(&self) {}",
-        &[(
-            "`#[oneway]` cannot stand beside `#[started]`: keep one of the two",
-            "#[oneway]",
-        )],
+        &[("`#[oneway]` cannot stand beside `#[started]`: keep one of the two", "#[oneway]")],
     );
 }
 
@@ -408,73 +329,40 @@ fn one_way_calls_have_no_reply() {
 fn hooks_are_called_by_the_backend() {
     items(
         "#[started] fn a(&mut self) {} #[started] fn b(&mut self) {}",
-        &[(
-            "`#[started]` is already on `a`: keep one hook and call the rest from there",
-            "#[started]",
-        )],
+        &[("`#[started]` is already on `a`: keep one hook and call the rest from there", "#[started]")],
     );
     items(
         "#[stopped] pub fn a(&mut self) {}",
-        &[(
-            "a `#[stopped]` hook is called by its backend only, found `pub`: remove it",
-            "pub",
-        )],
+        &[("a `#[stopped]` hook is called by its backend only, found `pub`: remove it", "pub")],
     );
     items(
         "#[started] fn a(n: &Context<Self>) {}",
-        &[(
-            "a `#[started]` hook works on its actor: write `a(&mut self)`",
-            "(n: &Context<Self>)",
-        )],
+        &[("a `#[started]` hook works on its actor: write `a(&mut self)`", "(n: &Context<Self>)")],
     );
     items(
         "#[started] fn a(&self, n: u32) {}",
-        &[(
-            "a `#[started]` hook takes at most a `&Context<Self>`, found `u32`: remove the parameter",
-            "u32",
-        )],
+        &[("a `#[started]` hook takes at most a `&Context<Self>`, found `u32`: remove the parameter", "u32")],
     );
     items(
         "#[started] fn a(&self) -> u32 {}",
-        &[(
-            "nobody receives what a `#[started]` hook returns, found `-> u32`: remove it",
-            "u32",
-        )],
+        &[("nobody receives what a `#[started]` hook returns, found `-> u32`: remove it", "u32")],
     );
     items(
         "#[started] async fn a(&self) {}",
-        &[(
-            "a `#[started]` hook cannot be `async` yet: write `fn`",
-            "async",
-        )],
+        &[("a `#[started]` hook cannot be `async` yet: write `fn`", "async")],
     );
     items(
         "#[started] unsafe fn a(&self) {}",
-        &[(
-            "a `#[started]` hook is called from safe code: remove `unsafe`",
-            "unsafe",
-        )],
+        &[("a `#[started]` hook is called from safe code: remove `unsafe`", "unsafe")],
     );
     items(
         "#[started] fn a<T>(&self) {}",
-        &[(
-            "nobody chooses the generics of a `#[started]` hook: remove them",
-            "T",
-        )],
+        &[("nobody chooses the generics of a `#[started]` hook: remove them", "T")],
     );
-    items(
-        "#[activate] fn a(&self) {}",
-        &[(
-            "`#[activate]` is not supported yet: remove it",
-            "#[activate]",
-        )],
-    );
+    items("#[activate] fn a(&self) {}", &[("`#[activate]` is not supported yet: remove it", "#[activate]")]);
     items(
         "#[deactivate] fn a(&self) {}",
-        &[(
-            "`#[deactivate]` is not supported yet: remove it",
-            "#[deactivate]",
-        )],
+        &[("`#[deactivate]` is not supported yet: remove it", "#[deactivate]")],
     );
 }
 
@@ -518,10 +406,7 @@ fn names_do_not_clash_with_generated_ones() {
     );
     items(
         "pub fn a_b(&self) {} pub fn aB(&self) {}",
-        &[(
-            "`aB` and `a_b` both give the variant `DecoderRequest::AB`: rename one of the two",
-            "aB",
-        )],
+        &[("`aB` and `a_b` both give the variant `DecoderRequest::AB`: rename one of the two", "aB")],
     );
     items(
         "pub fn request<T>(&self, t: T) {}",
@@ -538,10 +423,7 @@ fn all_mistakes_are_reported_at_once() {
         "frontent = A",
         "impl Decoder { #[oneway] pub fn a(self, n: &mut u8) -> u8 {} pub fn stop(&self) {} pub async fn b(&self) {} }",
         &[
-            (
-                &format!("unknown option `frontent`: expected {ALL_OPTIONS}"),
-                "frontent",
-            ),
+            (&format!("unknown option `frontent`: expected {ALL_OPTIONS}"), "frontent"),
             (
                 "`Decoder` has no constructor: add a `pub fn new(..)` that returns `Self` or `Result<Self, E>`",
                 "Decoder",
@@ -550,18 +432,9 @@ fn all_mistakes_are_reported_at_once() {
                 "`&mut u8` cannot reach into another process: take it by value and return the new one",
                 "&mut u8",
             ),
-            (
-                "an exported function cannot be `async` yet: write `fn`, or remove its visibility",
-                "async",
-            ),
-            (
-                "`self` by value would take the actor out of its process: write `&self` or `&mut self`",
-                "self",
-            ),
-            (
-                "a one-way call has no reply, found `-> u8`: remove it, or remove `#[oneway]`",
-                "u8",
-            ),
+            ("an exported function cannot be `async` yet: write `fn`, or remove its visibility", "async"),
+            ("`self` by value would take the actor out of its process: write `&self` or `&mut self`", "self"),
+            ("a one-way call has no reply, found `-> u8`: remove it, or remove `#[oneway]`", "u8"),
             (
                 "`stop` is already a method of `DecoderFrontend` (on every frontend it ends the actor): rename `stop`",
                 "stop",
@@ -577,10 +450,7 @@ fn messages_are_one_sentence() {
         "#[started] pub fn a() -> u8 {}",
     ];
     for (message, _) in cases.iter().flat_map(|case| diagnostics("", &actor(case))) {
-        assert!(
-            !message.ends_with('.') && !message.contains('\n'),
-            "{message}"
-        );
+        assert!(!message.ends_with('.') && !message.contains('\n'), "{message}");
         assert!(!message.starts_with(char::is_uppercase), "{message}");
     }
 }

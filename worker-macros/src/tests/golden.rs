@@ -10,14 +10,11 @@ use syn::{Item, Meta};
 
 use super::support::expanded;
 
-fn inputs() -> Vec<PathBuf> {
+pub(super) fn inputs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut inputs: Vec<PathBuf> = entries
-        .filter(|path| path.extension() == Some("rs".as_ref()) && !is_output(path))
-        .collect();
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut inputs: Vec<PathBuf> =
+        entries.filter(|path| path.extension() == Some("rs".as_ref()) && !is_output(path)).collect();
     inputs.sort();
     assert!(!inputs.is_empty());
     inputs
@@ -30,10 +27,7 @@ fn is_output(path: &Path) -> bool {
 /// The attribute's arguments and the block below it.
 pub(super) fn read(path: &Path) -> (TokenStream, TokenStream) {
     let file = syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap();
-    let Some(Item::Impl(mut block)) = file
-        .items
-        .into_iter()
-        .find(|item| matches!(item, Item::Impl(_)))
+    let Some(Item::Impl(mut block)) = file.items.into_iter().find(|item| matches!(item, Item::Impl(_)))
     else {
         panic!("{}: no impl block", path.display())
     };
@@ -58,9 +52,5 @@ fn expansions_are_the_golden_ones() {
             stale.push(format!("{}:\n{actual}", output.display()));
         }
     }
-    assert!(
-        stale.is_empty(),
-        "not as blessed (BLESS=1 accepts):\n{}",
-        stale.join("\n")
-    );
+    assert!(stale.is_empty(), "not as blessed (BLESS=1 accepts):\n{}", stale.join("\n"));
 }

@@ -30,8 +30,5 @@ pub(super) fn diagnostics(args: &str, item: &str) -> Vec<(String, String)> {
         return Vec::new();
     };
     let text = |error: &syn::Error| error.span().source_text().unwrap_or_default();
-    found
-        .into_iter()
-        .map(|error| (error.to_string(), text(&error)))
-        .collect()
+    found.into_iter().map(|error| (error.to_string(), text(&error))).collect()
 }

@@ -10,9 +10,10 @@ use std::sync::atomic::Ordering;
 
 use super::extension::{Extension, Region};
 use super::layout::{Direction, TAKEN_POSITION_OFFSET};
-use super::side::{MESSAGE_BIT, ROOM_BIT, Side};
+use super::side::Side;
 use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_WITHDRAWN};
 use crate::link::{Payload, Room, SendError, Sent};
+use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
 use crate::ring::{Full, Header, Memory, Producer};
 use crate::sys::cpu;
 use crate::wire::codec::WriteError;

@@ -22,7 +22,7 @@ use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
 const HEAD_BYTES: usize = 24;
-/// What one receive takes at most, beyond a payload whose length is known.
+/// What one receive takes at most, and the longest buffer that is kept.
 const RECEIVE_BYTES: usize = 64 * 1024;
 /// There is only one thing to wait for: that the socket takes more.
 const ROOM: Room = Room { until_position: 0 };
@@ -54,6 +54,7 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let incoming = Incoming {
         socket,
         kicked,
+        buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
         received: Vec::new(),
         payload: Vec::new(),
         ended: false,
@@ -138,6 +139,8 @@ impl Outgoing {
 pub(crate) struct Incoming {
     socket: Arc<OwnedFd>,
     kicked: Sleeper,
+    /// What one receive goes to.
+    buffer: Box<[u8]>,
     /// Bytes behind the last message.
     received: Vec<u8>,
     /// Payload of the message that has arrived.
@@ -172,17 +175,16 @@ impl Incoming {
 
     /// Takes what the socket holds; says whether it held anything.
     fn receive(&mut self) -> Result<bool, Broken> {
-        let start = self.received.len();
-        self.received.resize(start + RECEIVE_BYTES, 0);
-        let received = receive_some(&self.socket, &mut self.received[start..]);
-        self.received.truncate(start + received.ok().flatten().unwrap_or(0));
-        match received {
+        match receive_some(&self.socket, &mut self.buffer) {
             Ok(None) => Ok(false),
             Ok(Some(0)) => {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(Some(_)) => Ok(true),
+            Ok(Some(bytes)) => {
+                self.received.extend_from_slice(&self.buffer[..bytes]);
+                Ok(true)
+            }
             Err(_) => Err(Broken),
         }
     }
