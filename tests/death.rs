@@ -217,15 +217,17 @@ fn killed_amid_a_storm_of_calls() {
 #[test]
 fn a_call_on_a_dead_backend_was_not_sent() {
     over_links(|builder| {
-        for wait_first in [true, false] {
+        // However one learns that it is gone, a call after that was not sent.
+        let ways: [fn(&WorkerFrontend); 3] = [
+            |worker| drop(worker.process().wait()),
+            |worker| eventually("the backend is no more alive", || !worker.process().is_alive()),
+            |worker| eventually("the backend is gone", || Entry::of(worker.process().pid()).is_none()),
+        ];
+        for learn in ways {
             let worker = WorkerFrontend::spawn_with(builder).unwrap();
             assert_eq!(worker.work().unwrap(), 1);
             processes::signal(worker.process().pid(), Signal::SIGKILL);
-            if wait_first {
-                assert!(!ended_by(&worker, Signal::SIGKILL).is_clean());
-            } else {
-                eventually("the backend is gone", || Entry::of(worker.process().pid()).is_none());
-            }
+            learn(&worker);
             let result = worker.work();
             let exit = ended_by(&worker, Signal::SIGKILL);
             assert_eq!(result, Err(CallError::NotSent(exit.clone())));
