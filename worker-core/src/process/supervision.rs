@@ -32,6 +32,8 @@ use crate::sys::{socket, while_doing};
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
+/// How much of a name the backend itself is told: more than any title shows.
+const TITLE_MAX_BYTES: usize = 1024;
 /// Chooses the link of every backend whose builder does not.
 const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
@@ -51,6 +53,8 @@ pub struct Process {
     /// On it the fork server tells of birth and end.
     supervision: Mutex<OwnedFd>,
     birth: OnceLock<Result<Birth, Refusal>>,
+    /// When this program first saw that the process had ended.
+    seen_ended: OnceLock<Moment>,
     end: OnceLock<(Exit, Option<Moment>)>,
 }
 
@@ -86,7 +90,7 @@ pub(crate) fn spawn(
     let directory = with_descriptors(working_directory)?;
     let order = Order {
         entry,
-        name: name.clone(),
+        name: cut(&name, TITLE_MAX_BYTES).to_owned(),
         link: kind,
         has_directory: directory.is_some(),
         stop_timeout: builder.stop_timeout,
@@ -103,6 +107,7 @@ pub(crate) fn spawn(
         stop_timeout: builder.stop_timeout,
         supervision: Mutex::new(supervision),
         birth: OnceLock::new(),
+        seen_ended: OnceLock::new(),
         end: OnceLock::new(),
     });
     let watched = Arc::clone(&process);
@@ -147,6 +152,12 @@ fn link_of_environment() -> io::Result<Option<Link>> {
             ),
         )),
     }
+}
+
+/// The beginning of a text, at most so many bytes, cut between characters.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 impl Process {
@@ -237,7 +248,11 @@ impl Process {
     }
 
     fn ended_by(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        self.born().map_or(Ok(true), |birth| birth.pidfd.wait_ended(deadline))
+        let ended = self.born().map_or(Ok(true), |birth| birth.pidfd.wait_ended(deadline))?;
+        if ended {
+            self.seen_ended.get_or_init(Moment::now);
+        }
+        Ok(ended)
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
@@ -267,17 +282,18 @@ impl Process {
         let deadline = Some(Instant::now() + REPORT);
         if self.born().is_some() && wait_readable(supervision.as_fd(), deadline).unwrap_or(false) {
             let message = socket::receive(supervision.as_fd(), false).ok().flatten();
-            if let Some(Notice::Ended { reason, reaped_at }) =
+            if let Some(Notice::Ended { reason, gone_at }) =
                 message.and_then(|message| protocol::decode(&message.bytes))
             {
-                return (Exit::new(self.pid(), &self.name, reason), Some(reaped_at));
+                let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
+                return (Exit::new(self.pid(), &self.name, reason), Some(gone_at));
             }
         }
         self.unknown_end()
     }
 
     fn unknown_end(&self) -> (Exit, Option<Moment>) {
-        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), None)
+        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), self.seen_ended.get().copied())
     }
 
     /// Finds out how the backend ended, once its link has.
@@ -288,8 +304,8 @@ impl Process {
             // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
             let _ = self.kill();
         }
-        let (exit, reaped_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
-        Death { exit, reaped_at }
+        let (exit, gone_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
+        Death { exit, gone_at }
     }
 }
 
