@@ -2,6 +2,7 @@
 //! Not here: any policy; nothing in this room knows what an actor is.
 //! Layer 1: the only rooms with unsafe system calls. `docs/safety.md` is the index of them.
 
+mod ancillary;
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod cpu;
