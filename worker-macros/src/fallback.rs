@@ -59,7 +59,7 @@ fn tame(actor: &mut Actor) {
     actor.methods.retain(|method| method.oneway.is_some() || names.insert(method.twin.to_string()));
 }
 
-/// `impl Trait` in a return type becomes a boxed trait object, which is a type like any other.
+/// A signature that stands by itself: `impl Trait` in a return type becomes a boxed trait object, which is a type like any other.
 fn nameable(function: &mut Function) {
     struct Box;
     impl VisitMut for Box {
@@ -71,6 +71,8 @@ fn nameable(function: &mut Function) {
             }
         }
     }
+    // A bound by a lifetime of the function is a mistake that the skeleton need not repeat.
+    function.original.generics = expand::owned_generics(&function.original.generics);
     if let ReturnType::Type(_, ty) = &mut function.original.output {
         Box.visit_type_mut(ty);
     }

@@ -33,8 +33,8 @@ use crate::wire::kind::Kind;
 #[derive(Clone, Debug)]
 pub(crate) struct Death {
     pub(crate) exit: Exit,
-    /// When its fork server reaped it, if it could tell.
-    pub(crate) reaped_at: Option<Moment>,
+    /// A moment at which it was certainly gone, if one is known.
+    pub(crate) gone_at: Option<Moment>,
 }
 
 /// Why a link is of no more use.
@@ -534,8 +534,8 @@ impl Client {
     fn fault_of(&self, death: Death, ticket: Ticket, waiting_since: Option<Moment>) -> Fault {
         // A request that was put into the ring of a dead backend has not left in any sense that a
         // caller cares for. Reaped before we began to wait, and never begun: then it was one.
-        let was_dead_before = match (death.reaped_at, waiting_since) {
-            (Some(reaped_at), Some(waiting_since)) => reaped_at < waiting_since,
+        let was_dead_before = match (death.gone_at, waiting_since) {
+            (Some(gone_at), Some(waiting_since)) => gone_at < waiting_since,
             _ => false,
         };
         if was_dead_before && !self.sending().outgoing.was_taken(ticket.sent) {

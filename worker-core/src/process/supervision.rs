@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -32,6 +32,10 @@ use crate::sys::{socket, while_doing};
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
+/// How much of a name the backend itself is told: more than any title shows.
+const TITLE_MAX_BYTES: usize = 1024;
+/// Chooses the link of every backend whose builder does not.
+const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
@@ -49,6 +53,8 @@ pub struct Process {
     /// On it the fork server tells of birth and end.
     supervision: Mutex<OwnedFd>,
     birth: OnceLock<Result<Birth, Refusal>>,
+    /// When this program first saw that the process had ended.
+    seen_ended: OnceLock<Moment>,
     end: OnceLock<(Exit, Option<Moment>)>,
 }
 
@@ -84,7 +90,7 @@ pub(crate) fn spawn(
     let directory = with_descriptors(working_directory)?;
     let order = Order {
         entry,
-        name: name.clone(),
+        name: cut(&name, TITLE_MAX_BYTES).to_owned(),
         link: kind,
         has_directory: directory.is_some(),
         stop_timeout: builder.stop_timeout,
@@ -101,6 +107,7 @@ pub(crate) fn spawn(
         stop_timeout: builder.stop_timeout,
         supervision: Mutex::new(supervision),
         birth: OnceLock::new(),
+        seen_ended: OnceLock::new(),
         end: OnceLock::new(),
     });
     let watched = Arc::clone(&process);
@@ -119,16 +126,38 @@ fn working_directory() -> io::Result<Option<File>> {
 }
 
 fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
-    match wanted {
+    match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
         Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
         Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
         None => match with_descriptors(|| link::create(LinkKind::Shared)) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            // No such call, or a filter forbids it: the places that the socket link is for.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
                 with_descriptors(|| link::create(LinkKind::Socket))
             }
             other => other,
         },
     }
+}
+
+/// The link that the environment asks for, so that a whole program can be run over another one.
+fn link_of_environment() -> io::Result<Option<Link>> {
+    match std::env::var_os(LINK_VARIABLE) {
+        None => Ok(None),
+        Some(value) if value == "shared-memory" => Ok(Some(Link::SharedMemory)),
+        Some(value) if value == "socket" => Ok(Some(Link::Socket)),
+        Some(value) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "{LINK_VARIABLE} is {value:?}, but only `shared-memory` and `socket` are links; unset it"
+            ),
+        )),
+    }
+}
+
+/// The beginning of a text, at most so many bytes, cut between characters.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 impl Process {
@@ -219,7 +248,11 @@ impl Process {
     }
 
     fn ended_by(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        self.born().map_or(Ok(true), |birth| birth.pidfd.wait_ended(deadline))
+        let ended = self.born().map_or(Ok(true), |birth| birth.pidfd.wait_ended(deadline))?;
+        if ended {
+            self.seen_ended.get_or_init(Moment::now);
+        }
+        Ok(ended)
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
@@ -249,17 +282,18 @@ impl Process {
         let deadline = Some(Instant::now() + REPORT);
         if self.born().is_some() && wait_readable(supervision.as_fd(), deadline).unwrap_or(false) {
             let message = socket::receive(supervision.as_fd(), false).ok().flatten();
-            if let Some(Notice::Ended { reason, reaped_at }) =
+            if let Some(Notice::Ended { reason, gone_at }) =
                 message.and_then(|message| protocol::decode(&message.bytes))
             {
-                return (Exit::new(self.pid(), &self.name, reason), Some(reaped_at));
+                let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
+                return (Exit::new(self.pid(), &self.name, reason), Some(gone_at));
             }
         }
         self.unknown_end()
     }
 
     fn unknown_end(&self) -> (Exit, Option<Moment>) {
-        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), None)
+        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), self.seen_ended.get().copied())
     }
 
     /// Finds out how the backend ended, once its link has.
@@ -270,8 +304,8 @@ impl Process {
             // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
             let _ = self.kill();
         }
-        let (exit, reaped_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
-        Death { exit, reaped_at }
+        let (exit, gone_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
+        Death { exit, gone_at }
     }
 }
 

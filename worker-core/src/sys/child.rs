@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
+use super::clock::Moment;
 use super::retry_on_interrupt;
 use crate::errors::ExitReason;
 
@@ -26,16 +27,20 @@ pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
 }
 
 /// Reaps one ended child, if there is one, and kills what is left of the group that it led.
-pub(crate) fn reap_one() -> Option<(Pid, ExitReason)> {
+///
+/// The moment lies between its end and its being reaped: whoever misses it in the process table
+/// looked later.
+pub(crate) fn reap_one() -> Option<(Pid, ExitReason, Moment)> {
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let pid = retry_on_interrupt(|| waitid(Id::All, look)).ok()?.pid()?;
     // Still a zombie, so the number of the group cannot be anybody else's by now.
     kill_group(pid);
+    let gone_at = Moment::now();
     match retry_on_interrupt(|| waitpid(pid, None)).ok()? {
-        WaitStatus::Exited(pid, 0) => Some((pid, ExitReason::Clean)),
-        WaitStatus::Exited(pid, code) => Some((pid, ExitReason::Code(code))),
+        WaitStatus::Exited(pid, 0) => Some((pid, ExitReason::Clean, gone_at)),
+        WaitStatus::Exited(pid, code) => Some((pid, ExitReason::Code(code), gone_at)),
         WaitStatus::Signaled(pid, signal, core_dumped) => {
-            Some((pid, ExitReason::Signal { signal: signal as i32, core_dumped }))
+            Some((pid, ExitReason::Signal { signal: signal as i32, core_dumped }, gone_at))
         }
         _ => None,
     }

@@ -74,7 +74,7 @@ pub(super) fn message(expansion: &Expansion<'_>, method: &Method) -> TokenStream
 
 fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
     let (cfgs, own_cfgs, runtime) = (expansion.cfgs(), &message.function.carried.cfgs, expansion.runtime);
-    let serde = format!("{}::__private::serde", types::path_text(runtime));
+    let serde = format!("{}::__private::serde", expansion.runtime_text);
     let (name, where_clause) = (&message.name, &message.generics.where_clause);
     let declaration = message.generics.declaration(message.borrows.then_some(&expansion.message));
     let docs = docs::lines(&format!("The arguments of {}.", expansion.link(message.function)));

@@ -232,6 +232,11 @@ impl Incoming {
         Ok(wake)
     }
 
+    #[cfg(test)]
+    pub(super) fn assembled_bytes(&self) -> usize {
+        self.assembled.len()
+    }
+
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {
         self.last_sleep_began
     }

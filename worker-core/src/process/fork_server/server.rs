@@ -22,7 +22,6 @@ use nix::unistd::{ForkResult, Pid, fchdir, getpid, getppid, setpgid};
 
 use crate::link::{self, LinkEnd};
 use crate::process::protocol::{self, Notice, Order, Refusal};
-use crate::sys::clock::Moment;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
 use crate::sys::{child, limits, proc_files, signals, socket, title};
@@ -243,9 +242,9 @@ impl Server {
 
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
-        while let Some((pid, reason)) = child::reap_one() {
+        while let Some((pid, reason, gone_at)) = child::reap_one() {
             if let Some(backend) = self.backends.remove(&pid.as_raw()) {
-                tell(&backend.supervision, &Notice::Ended { reason, reaped_at: Moment::now() }, None);
+                tell(&backend.supervision, &Notice::Ended { reason, gone_at }, None);
             }
         }
     }
