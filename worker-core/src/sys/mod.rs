@@ -5,6 +5,7 @@
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod cpu;
+pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
 pub(crate) mod limits;

@@ -13,8 +13,6 @@ use nix::sys::socket::{
 
 use super::{retry_on_interrupt, while_doing};
 
-/// Longest message in bytes; all of ours are far shorter.
-pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
 /// Most descriptors in one message.
 pub(crate) const DESCRIPTORS_MAX: usize = 8;
 
@@ -62,7 +60,9 @@ pub(crate) fn send(
 
 /// Receives one message; `None` at the end, when every other end is closed.
 pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<Message>> {
-    let mut bytes = vec![0; MESSAGE_MAX_BYTES];
+    // As long as the message, for memory of a process that forks is dear: each page that it writes
+    // after a fork is copied first.
+    let mut bytes = vec![0; next_length(socket, wait)?];
     let mut control = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
     let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
     flags.set(MsgFlags::MSG_DONTWAIT, !wait);
@@ -87,6 +87,16 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<
     }
     bytes.truncate(length);
     Ok(Some(Message { bytes, descriptors }))
+}
+
+/// Length of the message that comes next; zero at the end too.
+fn next_length(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<usize> {
+    let mut flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+    flags.set(MsgFlags::MSG_DONTWAIT, !wait);
+    match retry_on_interrupt(|| nix::sys::socket::recv(socket.as_raw_fd(), &mut [], flags)) {
+        Err(Errno::ECONNRESET) => Ok(0),
+        length => length,
+    }
 }
 
 #[allow(unsafe_code)]
