@@ -3,7 +3,9 @@
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
+use syn::ReturnType;
 use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
 
 use crate::model::Function;
 use crate::words;
@@ -11,6 +13,15 @@ use crate::words;
 /// The user's place with the macro's own hygiene: an editor jumps to the user's code, lints see generated code.
 pub(crate) fn generated_at(span: Span) -> Span {
     Span::mixed_site().located_at(span)
+}
+
+/// A method of the runtime, named at the user's return type, where a type that cannot travel is reported.
+pub(crate) fn at_output(function: &Function, name: &str) -> Ident {
+    let span = match &function.original.output {
+        ReturnType::Default => function.name.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    Ident::new(name, generated_at(span))
 }
 
 /// The same name as something the macro generates.
@@ -49,6 +60,20 @@ pub(crate) fn spawn(constructor: &Ident) -> Ident {
         Ident::new(words::SPAWN, generated_at(constructor.span()))
     } else {
         format_ident!("{}_{}", words::SPAWN, constructor.unraw(), span = generated_at(constructor.span()))
+    }
+}
+
+/// `_hint` says that the backend ignores it; the message carries it all the same, as `hint`.
+pub(crate) fn used(name: &Ident, taken: &[String]) -> Ident {
+    let text = name.to_string();
+    let used = text.trim_start_matches('_');
+    let is_free = used != text && !taken.iter().any(|other| other == used);
+    match syn::parse_str::<Ident>(used).ok().filter(|_| is_free) {
+        Some(mut used) => {
+            used.set_span(generated_at(name.span()));
+            used
+        }
+        None => name.clone(),
     }
 }
 

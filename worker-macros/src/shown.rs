@@ -36,11 +36,9 @@ fn write(text: &mut String, tokens: TokenStream) {
                     text.push(' ');
                 }
                 text.push(punct.as_char());
-                let ends_arrow = text.ends_with("->");
-                let alone = punct.spacing() == Spacing::Alone;
-                if ends_arrow || alone && matches!(punct.as_char(), ',' | ';' | '=' | '+' | '|') {
-                    text.push(' ');
-                } else if alone && punct.as_char() == ':' && !text.ends_with("::") {
+                let ends_word = matches!(punct.as_char(), ',' | ';' | '=' | '+' | '|')
+                    || punct.as_char() == ':' && !text.ends_with("::");
+                if text.ends_with("->") || ends_word && punct.spacing() == Spacing::Alone {
                     text.push(' ');
                 }
                 glued = true;

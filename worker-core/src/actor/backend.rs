@@ -39,31 +39,28 @@ fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<
     let attached = arrived.attached.take();
     let replies = Replies::new(link, arrived.id, true);
     let bytes = payload(link, &arrived);
-    let made = match with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes)) {
-        Ok(constructor) => panics::catch(|| {
-            let constructed = A::construct(constructor, &Construction::new());
-            constructed.0.map(|mut actor| {
-                actor.started(context);
-                actor
-            })
-        }),
-        Err(error) => {
-            replies.not_decoded(&error);
-            return None;
-        }
-    };
+    // Decoding runs code of the user too: what panics there is told like any panic.
+    let made = panics::catch(|| {
+        let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
+        let constructed = A::construct(constructor, &Construction::new());
+        Ok(constructed.0.map(|mut actor| {
+            actor.started(context);
+            actor
+        }))
+    });
     link.borrow_mut().incoming.release(arrived);
     match made {
-        Ok(Ok(actor)) => {
+        Ok(Ok(Ok(actor))) => {
             replies.send::<()>(Kind::Returned, &|_| Ok(()));
             return Some(actor);
         }
-        Ok(Err(ConstructorFailure::Error(bytes))) => {
+        Ok(Ok(Err(ConstructorFailure::Error(bytes)))) => {
             replies.send::<()>(Kind::Failed, &|writer| {
                 writer.extend(&bytes).map_err(|_| codec::WriteError::OutOfRoom)
             });
         }
-        Ok(Err(ConstructorFailure::NotEncoded(error))) => replies.not_encoded(&error),
+        Ok(Ok(Err(ConstructorFailure::NotEncoded(error)))) => replies.not_encoded(&error),
+        Ok(Err(error)) => replies.not_decoded(&error),
         Err(report) => replies.panicked(&report),
     }
     None

@@ -34,8 +34,8 @@ use crate::wire::kind::Kind;
 #[derive(Clone, Debug)]
 pub(crate) struct Death {
     pub(crate) exit: Exit,
-    /// When its fork server reaped it, if it could tell.
-    pub(crate) reaped_at: Option<Moment>,
+    /// A moment at which it was certainly gone, if one is known.
+    pub(crate) gone_at: Option<Moment>,
 }
 
 /// Why a link is of no more use.
@@ -171,13 +171,11 @@ impl Client {
             }
             state.table.enter()
         };
-        match self.send(kind, id, payload, deadline) {
-            Ok(sent) => Ok(Ticket { id, sent }),
-            Err(fault) => {
-                self.forget_id(id);
-                Err(fault)
-            }
-        }
+        // Left again on an error, and when a value panics while it is encoded.
+        let entered = Entered { client: self, id };
+        let sent = self.send(kind, id, payload, deadline)?;
+        std::mem::forget(entered);
+        Ok(Ticket { id, sent })
     }
 
     /// Sends a message that has no reply.
@@ -347,7 +345,11 @@ impl Client {
         deadline: Option<Instant>,
     ) -> Result<Sent, Fault> {
         sending.turn_taken = true;
-        let result = loop {
+        // Declared before `sending`, so given back after it is unlocked, also when a value panics
+        // while it is encoded.
+        let _turn = Turn(self);
+        let mut sending = sending;
+        loop {
             // What is out already, of a message in parts, is worth waking for.
             sending.outgoing.notify();
             drop(sending);
@@ -355,26 +357,23 @@ impl Client {
             sending = self.sending();
             if let Err(fault) = waited {
                 sending.outgoing.withdraw();
-                break Err(fault);
+                sending.outgoing.notify();
+                return Err(fault);
             }
             match sending.outgoing.send(kind, id, payload) {
-                Ok(sent) => break Ok(sent),
+                Ok(sent) => {
+                    sending.outgoing.notify();
+                    return Ok(sent);
+                }
                 Err(SendError::NoRoom(more)) => room = more,
-                Err(SendError::Value(cause)) => break Err(Fault::Value(cause)),
-                Err(SendError::Memory(error)) => break Err(Fault::Memory(error)),
+                Err(SendError::Value(cause)) => return Err(Fault::Value(cause)),
+                Err(SendError::Memory(error)) => return Err(Fault::Memory(error)),
                 Err(SendError::Gone) => {
-                    sending.turn_taken = false;
                     drop(sending);
-                    self.turn_free.notify_one();
                     return Err(Fault::NotSent(self.must_be_dead()));
                 }
             }
-        };
-        sending.turn_taken = false;
-        sending.outgoing.notify();
-        drop(sending);
-        self.turn_free.notify_one();
-        result
+        }
     }
 
     /// Waits until there may be room. Only the holder of the turn comes here.
@@ -538,8 +537,8 @@ impl Client {
     fn fault_of(&self, death: Death, ticket: Ticket, waiting_since: Option<Moment>) -> Fault {
         // A request that was put into the ring of a dead backend has not left in any sense that a
         // caller cares for. Reaped before we began to wait, and never begun: then it was one.
-        let was_dead_before = match (death.reaped_at, waiting_since) {
-            (Some(reaped_at), Some(waiting_since)) => reaped_at < waiting_since,
+        let was_dead_before = match (death.gone_at, waiting_since) {
+            (Some(gone_at), Some(waiting_since)) => gone_at < waiting_since,
             _ => false,
         };
         if was_dead_before && !self.sending().outgoing.was_taken(ticket.sent) {
@@ -561,6 +560,29 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Client").field("death", &self.death()).finish_non_exhaustive()
+    }
+}
+
+/// The turn (C3), given back when it is dropped, without a lock in hand.
+struct Turn<'client>(&'client Client);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.sending().turn_taken = false;
+        // Everybody: a single one that is woken may need no turn, or give up, and would wake nobody.
+        self.0.turn_free.notify_all();
+    }
+}
+
+/// A call in the table until it is known to have left.
+struct Entered<'client> {
+    client: &'client Client,
+    id: u64,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.client.forget_id(self.id);
     }
 }
 

@@ -146,7 +146,7 @@ impl Control {
 
     pub(super) const fn slot(&self, slot: usize) -> SlotWords {
         let index_end = self.line(FIRST_READER_LINE + self.readers_max) + self.slots * 8;
-        let stride = self.line_bytes / 2 & !7;
+        let stride = (self.line_bytes / 2) & !7;
         let stride = if stride < 32 { 32 } else { stride };
         let word = index_end.next_multiple_of(stride) + slot * stride;
         SlotWords { word, position: word + 8, sequence: word + 16, timestamp: word + 24 }

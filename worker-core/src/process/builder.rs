@@ -112,6 +112,8 @@ impl Builder {
     }
 
     /// Chooses the link instead of taking the best that the system offers.
+    ///
+    /// Where no builder does, the environment variable `WORKER_LINK` may: `shared-memory` or `socket`.
     pub fn link(mut self, link: Link) -> Self {
         self.link = Some(link);
         self

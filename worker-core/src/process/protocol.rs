@@ -34,8 +34,8 @@ pub(super) enum Notice {
     Born { pid: u32 },
     /// There is no backend, for this reason.
     Refused(Refusal),
-    /// The backend has ended and is reaped.
-    Ended { reason: ExitReason, reaped_at: Moment },
+    /// The backend has ended and is reaped; it was gone at that moment, and before it was reaped.
+    Ended { reason: ExitReason, gone_at: Moment },
 }
 
 /// Why the fork server made no backend.

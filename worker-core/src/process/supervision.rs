@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, OnceLock};
@@ -23,14 +23,19 @@ use crate::errors::{Exit, ExitReason};
 use crate::link::beside::Beside;
 use crate::link::{self, LinkKind, NewLink};
 use crate::sys::clock::Moment;
+use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
 use crate::sys::pidfd::PidFd;
-use crate::sys::{limits, while_doing};
+use crate::sys::while_doing;
 
 /// Time that a backend which has closed its link gets to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
+/// How much of a name the backend itself is told: more than any title shows.
+const TITLE_MAX_BYTES: usize = 1024;
+/// Chooses the link of every backend whose builder does not.
+const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
@@ -48,6 +53,8 @@ pub struct Process {
     /// On it the fork server tells of birth and end.
     beside: Arc<Beside>,
     birth: OnceLock<Result<Birth, Refusal>>,
+    /// When this program first saw that the process had ended.
+    seen_ended: OnceLock<Moment>,
     end: OnceLock<(Exit, Option<Moment>)>,
 }
 
@@ -81,12 +88,10 @@ pub(crate) fn spawn(
     let beside = Arc::new(beside);
     let NewLink { kind, ours, theirs } = new_link(builder.link, &beside)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
-    // A directory that cannot be opened (removed, or not readable) leaves the backend in the server's.
-    let directory =
-        File::options().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(".").ok();
+    let directory = with_descriptors(working_directory)?;
     let order = Order {
         entry,
-        name: name.clone(),
+        name: cut(&name, TITLE_MAX_BYTES).to_owned(),
         link: kind,
         has_directory: directory.is_some(),
         stop_timeout: builder.stop_timeout,
@@ -103,6 +108,7 @@ pub(crate) fn spawn(
         stop_timeout: builder.stop_timeout,
         beside,
         birth: OnceLock::new(),
+        seen_ended: OnceLock::new(),
         end: OnceLock::new(),
     });
     let watched = Arc::clone(&process);
@@ -110,21 +116,50 @@ pub(crate) fn spawn(
     Ok((client, process))
 }
 
+/// The working directory; one that cannot be opened leaves the backend in that of the fork server.
+fn working_directory() -> io::Result<Option<File>> {
+    let flags = (OFlag::O_PATH | OFlag::O_DIRECTORY).bits();
+    match File::options().read(true).custom_flags(flags).open(".") {
+        // No reason to run the backend somewhere else.
+        Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Err(error),
+        other => Ok(other.ok()),
+    }
+}
+
 fn new_link(wanted: Option<Link>, beside: &Arc<Beside>) -> io::Result<NewLink> {
     let create = |kind| with_descriptors(|| link::create(kind, Arc::clone(beside)));
-    match wanted {
+    match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
         Some(Link::SharedMemory) => create(LinkKind::Shared),
         Some(Link::Socket) => create(LinkKind::Socket),
         None => match create(LinkKind::Shared) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => create(LinkKind::Socket),
+            // No such call, or a filter forbids it: the places that the socket link is for.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+                create(LinkKind::Socket)
+            }
             other => other,
         },
     }
 }
 
-/// Makes descriptors, and raises the soft limit of them when it is what stands in the way.
-fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    make().or_else(|error| if limits::raise_open_files() { make() } else { Err(error) })
+/// The link that the environment asks for, so that a whole program can be run over another one.
+fn link_of_environment() -> io::Result<Option<Link>> {
+    match std::env::var_os(LINK_VARIABLE) {
+        None => Ok(None),
+        Some(value) if value == "shared-memory" => Ok(Some(Link::SharedMemory)),
+        Some(value) if value == "socket" => Ok(Some(Link::Socket)),
+        Some(value) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "{LINK_VARIABLE} is {value:?}, but only `shared-memory` and `socket` are links; unset it"
+            ),
+        )),
+    }
+}
+
+/// The beginning of a text, at most so many bytes, cut between characters.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 impl Process {
@@ -169,7 +204,7 @@ impl Process {
 
     /// Waits until the process has ended, and says how. It does not ask it to end.
     pub fn wait(&self) -> Exit {
-        self.wait_until(None).unwrap_or_else(|_| None).unwrap_or_else(|| self.unknown_end()).0
+        self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
     }
 
     /// Waits until the process has ended; `None` when the deadline passed.
@@ -215,7 +250,11 @@ impl Process {
     }
 
     fn ended_by(&self, deadline: Option<Instant>) -> io::Result<bool> {
-        self.born().map_or(Ok(true), |birth| birth.pidfd.wait_ended(deadline))
+        let ended = self.born().map_or(Ok(true), |birth| birth.pidfd.wait_ended(deadline))?;
+        if ended {
+            self.seen_ended.get_or_init(Moment::now);
+        }
+        Ok(ended)
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
@@ -243,17 +282,18 @@ impl Process {
         let deadline = Some(Instant::now() + REPORT);
         if self.born().is_some() {
             let message = self.beside.next_notice(deadline);
-            if let Some(Notice::Ended { reason, reaped_at }) =
+            if let Some(Notice::Ended { reason, gone_at }) =
                 message.and_then(|message| protocol::decode(&message.bytes))
             {
-                return (Exit::new(self.pid(), &self.name, reason), Some(reaped_at));
+                let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
+                return (Exit::new(self.pid(), &self.name, reason), Some(gone_at));
             }
         }
         self.unknown_end()
     }
 
     fn unknown_end(&self) -> (Exit, Option<Moment>) {
-        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), None)
+        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), self.seen_ended.get().copied())
     }
 
     /// Finds out how the backend ended, once its link has.
@@ -264,8 +304,8 @@ impl Process {
             // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
             let _ = self.kill();
         }
-        let (exit, reaped_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
-        Death { exit, reaped_at }
+        let (exit, gone_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
+        Death { exit, gone_at }
     }
 }
 

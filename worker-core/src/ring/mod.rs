@@ -34,6 +34,7 @@ mod model;
 mod producer;
 #[cfg(test)]
 mod tests;
+pub(crate) mod waiting;
 
 pub(crate) use consumer::{Consumer, Record};
 pub(crate) use geometry::Geometry;

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
+use super::clock::Moment;
 use super::retry_on_interrupt;
 use crate::errors::ExitReason;
 
@@ -26,16 +27,20 @@ pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
 }
 
 /// Reaps one ended child, if there is one, and kills what is left of the group that it led.
-pub(crate) fn reap_one() -> Option<(Pid, ExitReason)> {
+///
+/// The moment lies between its end and its being reaped: whoever misses it in the process table
+/// looked later.
+pub(crate) fn reap_one() -> Option<(Pid, ExitReason, Moment)> {
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let pid = retry_on_interrupt(|| waitid(Id::All, look)).ok()?.pid()?;
     // Still a zombie, so the number of the group cannot be anybody else's by now.
     kill_group(pid);
+    let gone_at = Moment::now();
     match retry_on_interrupt(|| waitpid(pid, None)).ok()? {
-        WaitStatus::Exited(pid, 0) => Some((pid, ExitReason::Clean)),
-        WaitStatus::Exited(pid, code) => Some((pid, ExitReason::Code(code))),
+        WaitStatus::Exited(pid, 0) => Some((pid, ExitReason::Clean, gone_at)),
+        WaitStatus::Exited(pid, code) => Some((pid, ExitReason::Code(code), gone_at)),
         WaitStatus::Signaled(pid, signal, core_dumped) => {
-            Some((pid, ExitReason::Signal { signal: signal as i32, core_dumped }))
+            Some((pid, ExitReason::Signal { signal: signal as i32, core_dumped }, gone_at))
         }
         _ => None,
     }
@@ -49,28 +54,30 @@ pub(crate) fn kill_group(leader: Pid) {
 /// Descriptors that no fork of this process may keep.
 static KEPT_FROM_FORKS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 
-/// Has every later `fork` of this process close these descriptors in the child.
-///
-/// Close-on-exec is not enough: code that forks without an exec would hold a backend's end of its
-/// link open, and its death would not be seen.
+/// Prepares [`close_in_forks`] in this process and its forks. Once is enough for all of them.
 ///
 /// # Source
 ///
 /// `pthread_atfork(3)`.
+pub(crate) fn watch_forks() {
+    // SAFETY: the handler only locks a mutex that is never held across a fork, and closes.
+    unsafe { libc::pthread_atfork(None, None, Some(close_kept)) };
+}
+
+/// Has every later `fork` of this process close these descriptors in the child.
+///
+/// Close-on-exec is not enough: code that forks without an exec would hold a backend's end of its
+/// link open, and its death would not be seen.
 pub(crate) fn close_in_forks(descriptors: &[BorrowedFd<'_>]) {
     let mut kept = KEPT_FROM_FORKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = kept.is_empty();
     kept.extend(descriptors.iter().map(AsRawFd::as_raw_fd));
-    if first {
-        // SAFETY: the handler only locks a mutex that is never held across a fork, and closes.
-        unsafe { libc::pthread_atfork(None, None, Some(close_kept)) };
-    }
 }
 
 extern "C" fn close_kept() {
     // Held by another thread just now, it stays locked in the child; then there is nothing to be done.
-    let Ok(kept) = KEPT_FROM_FORKS.try_lock() else { return };
-    for &descriptor in kept.iter() {
+    let Ok(mut kept) = KEPT_FROM_FORKS.try_lock() else { return };
+    // Emptied: the numbers may be given to other files in the child, which may fork in its turn.
+    for descriptor in kept.drain(..) {
         // SAFETY: the numbers are those of the link, which the child of the fork does not use.
         unsafe { libc::close(descriptor) };
     }

@@ -2,8 +2,8 @@
 //! Not here: limits that a user asks for on a backend.
 //! Layer 1: system calls.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
@@ -22,10 +22,18 @@ pub(crate) fn raise_open_files() -> bool {
     }
 }
 
+/// Makes descriptors, and raises the soft limit of them when it is what stands in the way.
+pub(crate) fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    make().or_else(|error| if raise_open_files() { make() } else { Err(error) })
+}
+
 /// Sets the soft limit of open descriptors.
 pub(crate) fn set_open_files_soft(soft: u64) {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard);
+    if let Ok((now, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let soft = soft.min(hard);
+        if soft != now {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod ancillary;
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod cpu;
+pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
 pub(crate) mod limits;

@@ -14,9 +14,6 @@ use nix::unistd::Pid;
 pub(crate) use super::ancillary::DESCRIPTORS_MAX;
 use super::{ancillary, retry_on_interrupt, while_doing};
 
-/// Longest message in bytes; all of ours are far shorter.
-pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
-
 /// A message that came in.
 #[derive(Debug)]
 pub(crate) struct Message {
@@ -92,7 +89,9 @@ pub(crate) fn tell_senders(socket: &OwnedFd) -> io::Result<()> {
 
 /// Receives one message; `None` at the end, when every other end is closed.
 pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<Message>> {
-    let mut bytes = vec![0; MESSAGE_MAX_BYTES];
+    // As long as the message, for memory of a process that forks is dear: each page that it writes
+    // after a fork is copied first.
+    let mut bytes = vec![0; next_length(socket, wait)?];
     let mut flags = MsgFlags::empty();
     flags.set(MsgFlags::MSG_DONTWAIT, !wait);
     let (length, ancillary) = match ancillary::receive(socket, &mut bytes, flags) {
@@ -105,6 +104,16 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<
     }
     bytes.truncate(length);
     Ok(Some(Message { bytes, descriptors: ancillary.descriptors, sender: ancillary.sender }))
+}
+
+/// Length of the message that comes next; zero at the end too.
+fn next_length(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<usize> {
+    let mut flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+    flags.set(MsgFlags::MSG_DONTWAIT, !wait);
+    match retry_on_interrupt(|| nix::sys::socket::recv(socket.as_raw_fd(), &mut [], flags)) {
+        Err(Errno::ECONNRESET) => Ok(0),
+        length => length,
+    }
 }
 
 /// Sends as many bytes as fit without waiting, and the descriptors with the first of them; `None`

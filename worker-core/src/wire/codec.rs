@@ -53,7 +53,10 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, writer: &mut Writer<'_>) 
 pub(crate) fn decode<'bytes, T: Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Result<T, DecodeError> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(DecodeError::new::<T>(format_args!("{} bytes were left over", rest.len()))),
+        Ok((_, rest)) => {
+            let left = rest.len();
+            Err(DecodeError::new::<T>(format_args!("{left} bytes were left over; {}", reason::WAY_OUT)))
+        }
         Err(error) => Err(DecodeError::new::<T>(reason::text_of(&error))),
     }
 }

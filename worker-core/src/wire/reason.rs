@@ -24,13 +24,17 @@ pub(crate) fn not_decoded<E: serde::de::Error>(reason: impl ToString) -> E {
     error
 }
 
-/// Text of an error of the encoding, with the reason that it lost.
+/// What to do about a value that the encoding cannot carry.
+pub(crate) const WAY_OUT: &str = "postcard carries no `#[serde(flatten)]`, `untagged`, `tag`, \
+    `skip_serializing_if` and no `deserialize_any`: give the type a plain derived form";
+
+/// Text of an error of the encoding: with the reason that it lost, or with the way out.
 #[cold]
 pub(crate) fn text_of(error: &postcard::Error) -> String {
     // Taken in any case: of an error that somebody swallowed, nothing must turn up later.
     let reason = REASON.take();
     match (error, reason) {
         (postcard::Error::SerdeSerCustom | postcard::Error::SerdeDeCustom, Some(reason)) => reason,
-        _ => error.to_string(),
+        _ => format!("{error}; {WAY_OUT}"),
     }
 }

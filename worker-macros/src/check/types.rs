@@ -2,10 +2,12 @@
 //! Whether a named type can be serialised is for rustc to say. Layer: part of `check`.
 
 use syn::visit::{self, Visit};
-use syn::{Lifetime, ReturnType, Type, TypeReference};
+use syn::{Lifetime, ReturnType, Type, TypeParamBound, TypeReference, TypeTraitObject};
 
 use crate::errors::Errors;
-use crate::parse::types::{bare, is_byte_slice, is_context, is_std_path, is_str, optional, shared_borrow};
+use crate::parse::types::{
+    bare, is_byte_slice, is_context, is_std_path, is_str, only_argument, optional, shared_borrow,
+};
 use crate::shown::shown;
 
 /// Where a type stands.
@@ -96,6 +98,7 @@ impl Visit<'_> for Walk<'_> {
         };
         let found = || shown(ty);
         match ty {
+            _ if self.side == Side::Output && is_carried_error(ty) => {}
             Type::Reference(_) if is_context(ty) => {
                 self.errors
                     .at(ty, "a `Context` never travels: take it as a parameter of its own, `&Context<Self>`");
@@ -111,14 +114,9 @@ impl Visit<'_> for Walk<'_> {
             Type::ImplTrait(_) => {
                 self.errors.at(ty, format!("`{}` cannot be returned to another process yet: return a named type, such as a `Vec`", found()));
             }
-            Type::TraitObject(_) => {
-                self.errors.at(
-                    ty,
-                    format!(
-                        "`{}` cannot travel to another process: {side} a named type, such as an enum",
-                        found()
-                    ),
-                );
+            Type::TraitObject(object) => {
+                let way_out = instead_of_object(object, self.side);
+                self.errors.at(ty, format!("`{}` cannot travel to another process: {way_out}", found()));
             }
             Type::Ptr(_) => {
                 self.errors.at(
@@ -137,6 +135,45 @@ impl Visit<'_> for Walk<'_> {
     }
 
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
-        self.lifetime(Some(lifetime));
+        match self.side {
+            Side::Argument => self.lifetime(Some(lifetime)),
+            Side::Output if lifetime.ident == "static" => {}
+            Side::Output => self.errors.at(
+                lifetime,
+                format!("a reply borrows as a whole or not at all, found `{lifetime}` inside a type: write `'static`, or return an owned value"),
+            ),
+        }
+    }
+}
+
+/// `Box<dyn Error + Send + Sync>`, which the runtime carries as its text.
+fn is_carried_error(ty: &Type) -> bool {
+    let Some(Type::TraitObject(object)) = boxed(ty) else {
+        return false;
+    };
+    let names = object.bounds.iter().filter_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last(),
+        _ => None,
+    });
+    let mut names: Vec<String> = names.map(|segment| segment.ident.to_string()).collect();
+    names.sort();
+    names == ["Error", "Send", "Sync"] && object.bounds.len() == names.len()
+}
+
+/// The `T` of a `Box<T>`.
+fn boxed(ty: &Type) -> Option<&Type> {
+    only_argument(ty, "Box").map(bare)
+}
+
+/// What to do instead of a trait object.
+fn instead_of_object(object: &TypeTraitObject, side: Side) -> &'static str {
+    let is_error = object.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Error"),
+        _ => false,
+    });
+    match side {
+        Side::Argument => "take a named type, such as an enum",
+        Side::Output if is_error => "return a named type, or `Box<dyn Error + Send + Sync>`",
+        Side::Output => "return a named type, such as an enum",
     }
 }

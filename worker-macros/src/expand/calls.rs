@@ -3,7 +3,7 @@
 //! Output: `decode` with `Result<Image, CallError<DecodeError>>`, which waits, and `decode_async` with
 //! `Pending<Image, DecodeError>`, which does not; for a constructor, `spawn` and `spawn_with`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 
 use super::generics::Declared;
 use super::types::{self, Lifetimes};
@@ -22,13 +22,19 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let (attributes, visibility) = (attributes(function), &function.visibility);
     let parameters = parameters(expansion, function);
     // Refused on a constructor, so this is for the skeleton only.
-    let generics = Declared::new(&function.original.generics, None);
+    let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.constructor, function);
-    let (body, body_with) = (
-        expansion.body(emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))),
-        expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self))),
-    );
+    let conditional = function.arguments().any(|argument| !argument.cfgs.is_empty());
+    let names = function.arguments().map(|argument| &argument.name);
+    let plain = if conditional {
+        // An argument of a call cannot carry a `#[cfg]`, a field of a literal can.
+        emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))
+    } else {
+        emit!(Self::#spawn_with(&#runtime::Builder::new(), #(#names),*))
+    };
+    let body = expansion.body(plain);
+    let body_with = expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self)));
     emit! {
         #docs
         #attributes
@@ -54,7 +60,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let call_error = error.as_ref().map(|error| emit!(<#error>));
     let (attributes, visibility) = (attributes(function), &function.visibility);
     let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
-    let generics = Declared::new(&function.original.generics, None);
+    let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
     let (call, call_async) = senders(method);
@@ -87,13 +93,15 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
 }
 
 /// The handle's methods that send: the one that waits, or the one-way one, and the one that does not wait.
-fn senders(method: &Method) -> (TokenStream, TokenStream) {
-    match (method.oneway.is_some(), method.function.is_generic()) {
-        (false, false) => (emit!(call), emit!(call_async)),
-        (true, false) => (emit!(send), emit!()),
-        (false, true) => (emit!(call_generic), emit!(call_generic_async)),
-        (true, true) => (emit!(send_generic), emit!()),
-    }
+fn senders(method: &Method) -> (Ident, Ident) {
+    let (call, call_async) = match (method.oneway.is_some(), method.function.is_generic()) {
+        (false, false) => ("call", "call_async"),
+        (true, false) => ("send", "send"),
+        (false, true) => ("call_generic", "call_generic_async"),
+        (true, true) => ("send_generic", "send_generic"),
+    };
+    let function = &method.function;
+    (names::at_output(function, call), names::at_output(function, call_async))
 }
 
 /// The attributes that the user's function shares with its frontend methods, docs apart.
@@ -114,13 +122,11 @@ fn parameters(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
 }
 
 /// `DecoderRequest::Decode { jpeg }`, or for a generic method `DecoderPut { key, value }`.
-fn message(expansion: &Expansion<'_>, message: &syn::Ident, function: &Function) -> TokenStream {
-    let mut fields: Vec<TokenStream> =
+fn message(expansion: &Expansion<'_>, message: &Ident, function: &Function) -> TokenStream {
+    let fields: Vec<TokenStream> =
         function.arguments().map(|argument| field(argument, expansion.runtime)).collect();
     if function.is_generic() {
-        let name = names::message(&expansion.actor.name, function);
-        fields.extend(generic::marker_field(expansion, function));
-        return emit!(#name { #(#fields),* });
+        return generic::literal(expansion, function, &fields);
     }
     let variant = &function.variant;
     if fields.is_empty() { emit!(#message::#variant) } else { emit!(#message::#variant { #(#fields),* }) }

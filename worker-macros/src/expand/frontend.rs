@@ -8,6 +8,9 @@ use syn::Visibility;
 use super::{Expansion, calls, docs};
 use crate::model::Actor;
 
+/// As many as clippy lets pass.
+const MANY_ARGUMENTS: usize = 7;
+
 /// The struct and all that is implemented for it.
 pub(super) fn frontend(expansion: &Expansion<'_>) -> TokenStream {
     let constructors =
@@ -52,10 +55,13 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
     ));
     let process = docs::lines("The process in which the actor lives.");
     let unused = expansion.skeleton.then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
+    // A `spawn_with` has one parameter more than its constructor.
+    let many = expansion.actor.functions().any(|function| function.arguments().count() >= MANY_ARGUMENTS);
+    let many = many.then(|| emit!(clippy::too_many_arguments,));
     emit! {
         #cfgs
         #unused
-        #[allow(private_interfaces, dead_code, reason = "as visible as the actor, and rarely all of it in use")]
+        #[allow(private_interfaces, dead_code, #many reason = "private actor, unused calls")]
         impl #declaration #name #arguments #where_clause {
             #own
             #timeout
@@ -83,7 +89,7 @@ fn derives(expansion: &Expansion<'_>) -> bool {
 
 fn traits(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
-    let (name, self_ty) = (&actor.frontend, &actor.self_ty);
+    let name = &actor.frontend;
     let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
     let where_clause = &expansion.generics.where_clause;
     let written = (!derives(expansion)).then(|| {
@@ -109,12 +115,11 @@ fn traits(expansion: &Expansion<'_>) -> TokenStream {
         #cfgs
         #[automatically_derived]
         impl #declaration #runtime::Frontend for #name #arguments #where_clause {
-            type Actor = #self_ty;
-            fn from_handle(handle: #runtime::Handle<#self_ty>) -> Self {
-                Self(handle)
+            fn process(&self) -> &#runtime::Process {
+                self.0.process()
             }
-            fn handle(&self) -> &#runtime::Handle<#self_ty> {
-                &self.0
+            fn stop(&self) -> ::core::result::Result<#runtime::Exit, #runtime::StopError> {
+                self.0.stop()
             }
         }
     }

@@ -2,8 +2,9 @@
 //! Layer: bottom of `expand`.
 
 use proc_macro2::TokenStream;
+use syn::punctuated::Punctuated;
 use syn::{
-    GenericParam, Generics, Ident, Lifetime, TypeParam, TypeParamBound, WhereClause, WherePredicate,
+    GenericParam, Generics, Ident, Lifetime, Token, TypeParam, TypeParamBound, WhereClause, WherePredicate,
     parse_quote,
 };
 
@@ -22,7 +23,7 @@ impl Declared {
     pub(super) fn new(generics: &Generics, further: Option<&Generics>) -> Self {
         let all = [Some(generics), further];
         let not_lifetime = |parameter: &&GenericParam| !matches!(parameter, GenericParam::Lifetime(_));
-        let parameters: Vec<GenericParam> = all
+        let mut parameters: Vec<GenericParam> = all
             .iter()
             .flatten()
             .flat_map(|generics| generics.params.iter())
@@ -33,12 +34,9 @@ impl Declared {
         let about_types = |predicate: &&WherePredicate| !matches!(predicate, WherePredicate::Lifetime(_));
         let mut predicates: Vec<WherePredicate> =
             written.flat_map(|clause| clause.predicates.iter()).filter(about_types).cloned().collect();
-        for parameter in &parameters {
-            if let GenericParam::Type(parameter) = parameter
-                && !is_static(parameter, &predicates)
-            {
-                let name = &parameter.ident;
-                predicates.push(parse_quote!(#name: 'static));
+        for parameter in &mut parameters {
+            if let GenericParam::Type(parameter) = parameter {
+                make_static(parameter, &mut predicates);
             }
         }
         let where_clause = (!predicates.is_empty()).then(|| parse_quote!(where #(#predicates),*));
@@ -93,18 +91,36 @@ fn without_default(parameter: &GenericParam) -> GenericParam {
     parameter
 }
 
-fn is_static(parameter: &TypeParam, predicates: &[WherePredicate]) -> bool {
-    let bounds_static = |bound: &TypeParamBound| match bound {
-        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
-        _ => false,
-    };
-    let predicate_static = |predicate: &WherePredicate| match predicate {
+/// Adds `'static` where the parameter has its bounds already, unless it is there.
+fn make_static(parameter: &mut TypeParam, predicates: &mut [WherePredicate]) {
+    let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
+    let mut own: Vec<_> =
+        predicates.iter_mut().filter_map(|predicate| bounds_of(predicate, parameter)).collect();
+    let there =
+        parameter.bounds.iter().any(is_static) || own.iter().any(|bounds| bounds.iter().any(is_static));
+    if there {
+        return;
+    }
+    match own.first_mut() {
+        Some(bounds) if parameter.bounds.is_empty() => bounds.push(parse_quote!('static)),
+        _ => {
+            parameter.colon_token.get_or_insert_default();
+            parameter.bounds.push(parse_quote!('static));
+        }
+    }
+}
+
+/// The bounds of `T: ..` for this parameter.
+fn bounds_of<'p>(
+    predicate: &'p mut WherePredicate,
+    parameter: &TypeParam,
+) -> Option<&'p mut Punctuated<TypeParamBound, Token![+]>> {
+    match predicate {
         WherePredicate::Type(predicate) => {
             let bounded = &predicate.bounded_ty;
-            let about = matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
-            about && predicate.bounds.iter().any(bounds_static)
+            let is_it = matches!(bounded, syn::Type::Path(path) if path.path.is_ident(&parameter.ident));
+            is_it.then_some(&mut predicate.bounds)
         }
-        _ => false,
-    };
-    parameter.bounds.iter().any(bounds_static) || predicates.iter().any(predicate_static)
+        _ => None,
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn constructors(expansion: &Expansion<'_>) -> TokenStream {
 
 fn message(expansion: &Expansion<'_>, name: &Ident, functions: &[&Function], purpose: &str) -> TokenStream {
     let (cfgs, runtime) = (expansion.cfgs(), expansion.runtime);
-    let serde = format!("{}::__private::serde", types::path_text(runtime));
+    let serde = format!("{}::__private::serde", expansion.runtime_text);
     let lifetime = Expansion::borrows(functions.iter().copied()).then_some(&expansion.message);
     let declaration = expansion.generics.declaration(lifetime);
     let where_clause = &expansion.generics.where_clause;
@@ -42,8 +42,9 @@ fn message(expansion: &Expansion<'_>, name: &Ident, functions: &[&Function], pur
     emit! {
         #cfgs
         #purpose
-        #[allow(private_interfaces, reason = "as visible as the actor, which the attribute cannot see")]
-        #[derive(#runtime::__private::serde::Serialize, #runtime::__private::serde::Deserialize)]
+        #[allow(private_interfaces, reason = "the actor may be private")]
+        #[derive(#runtime::__private::serde::Serialize)]
+        #[derive(#runtime::__private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #bound
         pub enum #name #declaration #where_clause {
@@ -66,7 +67,7 @@ pub(super) fn fields(expansion: &Expansion<'_>, function: &Function) -> Vec<Toke
     let field = |argument: &Argument| {
         let (cfgs, name, ty) = (&argument.cfgs, &argument.name, expansion.field(argument));
         let doc = docs::lines(&format!("Argument `{name}` of {}.", expansion.link(function)));
-        let attribute = types::field_attribute(argument, expansion.runtime);
+        let attribute = types::field_attribute(argument, &expansion.runtime_text);
         emit!(#(#cfgs)* #doc #attribute #name: #ty)
     };
     function.arguments().map(field).collect()

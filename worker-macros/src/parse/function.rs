@@ -113,7 +113,10 @@ fn parameter(index: usize, input: &PatType, taken: &[String]) -> Parameter {
     if types::is_context(&ty) {
         return Parameter::Context(ty);
     }
-    let name = plain_name(&input.pat).unwrap_or_else(|| names::argument(index, input.pat.span(), taken));
+    let name = match plain_name(&input.pat) {
+        Some(name) => names::used(&name, taken),
+        None => names::argument(index, input.pat.span(), taken),
+    };
     Parameter::Argument(Argument {
         cfgs: attributes::cfgs(&input.attrs),
         name,

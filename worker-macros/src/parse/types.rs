@@ -45,7 +45,7 @@ fn type_arguments(segment: &PathSegment) -> Option<Vec<&Type>> {
 }
 
 /// `name<T>`, whatever stands before it: this `T`.
-fn only_argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
+pub(crate) fn only_argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
     let segment = last_segment(ty)?;
     match type_arguments(segment)?.as_slice() {
         [argument] if segment.ident == name => Some(argument),

@@ -1,5 +1,8 @@
 //! Tests of the pipeline on tokens, without a compiler.
 
 mod diagnostics;
+mod expansion;
+mod fallback;
 mod golden;
+mod mutations;
 mod support;

@@ -42,14 +42,9 @@ impl Decoder {
     fn helper(&self) {}
 }
 /// What a [`DecoderFrontend`] asks of its [`Decoder`]: one variant per exported method.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    ::worker_core::__private::serde::Serialize,
-    ::worker_core::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(::worker_core::__private::serde::Serialize)]
+#[derive(::worker_core::__private::serde::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum DecoderRequest<'a> {
     /// Decodes one image.
@@ -88,14 +83,9 @@ pub enum DecoderRequest<'a> {
     Name,
 }
 /// How a [`DecoderFrontend`] makes its [`Decoder`]: one variant per constructor.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    ::worker_core::__private::serde::Serialize,
-    ::worker_core::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(::worker_core::__private::serde::Serialize)]
+#[derive(::worker_core::__private::serde::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum DecoderConstructor<'a> {
     /// Starts a decoder.
@@ -151,11 +141,7 @@ impl ::worker_core::Actor for Decoder {
 /// Clones share the actor.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct DecoderFrontend(::worker_core::Handle<Decoder>);
-#[allow(
-    private_interfaces,
-    dead_code,
-    reason = "as visible as the actor, and rarely all of it in use"
-)]
+#[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl DecoderFrontend {
     /// Starts a decoder.
     ///
@@ -165,11 +151,7 @@ impl DecoderFrontend {
     pub fn spawn(
         threads: u32,
     ) -> ::core::result::Result<Self, ::worker_core::SpawnError> {
-        ::worker_core::Handle::spawn(
-                &::worker_core::Builder::new(),
-                &DecoderConstructor::New { threads },
-            )
-            .map(Self)
+        Self::spawn_with(&::worker_core::Builder::new(), threads)
     }
     /// Like [`DecoderFrontend::spawn`], as the [`Builder`](::worker_core::Builder) says.
     ///
@@ -191,11 +173,7 @@ impl DecoderFrontend {
     pub fn spawn_open(
         path: &Path,
     ) -> ::core::result::Result<Self, ::worker_core::SpawnError<OpenError>> {
-        ::worker_core::Handle::spawn(
-                &::worker_core::Builder::new(),
-                &DecoderConstructor::Open { path },
-            )
-            .map(Self)
+        Self::spawn_open_with(&::worker_core::Builder::new(), path)
     }
     /// Like [`DecoderFrontend::spawn_open`], as the [`Builder`](::worker_core::Builder) says.
     ///
@@ -363,11 +341,12 @@ impl DecoderFrontend {
 }
 #[automatically_derived]
 impl ::worker_core::Frontend for DecoderFrontend {
-    type Actor = Decoder;
-    fn from_handle(handle: ::worker_core::Handle<Decoder>) -> Self {
-        Self(handle)
+    fn process(&self) -> &::worker_core::Process {
+        self.0.process()
     }
-    fn handle(&self) -> &::worker_core::Handle<Decoder> {
-        &self.0
+    fn stop(
+        &self,
+    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
+        self.0.stop()
     }
 }

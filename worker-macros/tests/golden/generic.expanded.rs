@@ -42,21 +42,15 @@ where
 }
 #[cfg(unix)]
 /// What a [`Remote`] asks of its [`Store`](inner::Store): one variant per exported method.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde")]
 #[serde(bound = "")]
 pub enum Ask<'a, K, V: Clone, const N: usize>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
 {
     /// Runs [`Store::get`](inner::Store::get).
     Get {
@@ -79,21 +73,15 @@ where
 }
 #[cfg(unix)]
 /// How a [`Remote`] makes its [`Store`](inner::Store): one variant per constructor.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde")]
 #[serde(bound = "")]
 pub enum StoreConstructor<K, V: Clone, const N: usize>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
 {
     /// Runs [`Store::new`](inner::Store::new).
     New,
@@ -105,23 +93,19 @@ where
 }
 #[cfg(unix)]
 /// The arguments of [`Store::put_as`](inner::Store::put_as).
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde", bound = "")]
 struct StorePutAs<
     'a,
     K,
     V: Clone,
     const N: usize,
-    T: Into<V> + Serialize + DeserializeOwned,
+    T: Into<V> + Serialize + DeserializeOwned + 'static,
 >
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
-    T: 'static,
 {
     /// Argument `r#type` of [`Store::put_as`](inner::Store::put_as).
     r#type: &'a str,
@@ -139,14 +123,12 @@ impl<
     K,
     V: Clone,
     const N: usize,
-    T: Into<V> + Serialize + DeserializeOwned,
+    T: Into<V> + Serialize + DeserializeOwned + 'static,
 > crate::worker::__private::GenericRequest<inner::Store<K, V, N>>
 for StorePutAs<'_, K, V, N, T>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
-    T: 'static,
 {
     type Decoded<'a> = StorePutAs<'a, K, V, N, T>;
     fn invoke(
@@ -163,18 +145,14 @@ where
 }
 #[cfg(unix)]
 /// The arguments of [`Store::forget`](inner::Store::forget).
-#[derive(
-    crate::worker::__private::serde::Serialize,
-    crate::worker::__private::serde::Deserialize
-)]
+#[derive(crate::worker::__private::serde::Serialize)]
+#[derive(crate::worker::__private::serde::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde", bound = "")]
 struct StoreForget<K, V: Clone, const N: usize, T>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    T: Kind,
-    K: 'static,
-    T: 'static,
+    T: Kind + 'static,
 {
     #[serde(skip)]
     __marker: ::core::marker::PhantomData<(fn() -> K, fn() -> V, fn() -> T)>,
@@ -188,11 +166,9 @@ impl<
 > crate::worker::__private::GenericRequest<inner::Store<K, V, N>>
 for StoreForget<K, V, N, T>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    T: Kind,
-    K: 'static,
-    T: 'static,
+    T: Kind + 'static,
 {
     type Decoded<'a> = StoreForget<K, V, N, T>;
     fn invoke(
@@ -208,9 +184,8 @@ where
 #[cfg(unix)]
 impl<K, V: Clone, const N: usize> crate::worker::Actor for inner::Store<K, V, N>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
 {
     type Constructor<'a> = StoreConstructor<K, V, N>;
     type Request<'a> = Ask<'a, K, V, N>;
@@ -252,20 +227,14 @@ pub struct Remote<K, V: Clone, const N: usize>(
     crate::worker::Handle<inner::Store<K, V, N>>,
 )
 where
-    K: Serialize + DeserializeOwned + Ord,
-    V: Serialize + DeserializeOwned + 'static,
-    K: 'static;
+    K: Serialize + DeserializeOwned + Ord + 'static,
+    V: Serialize + DeserializeOwned + 'static;
 #[cfg(unix)]
-#[allow(
-    private_interfaces,
-    dead_code,
-    reason = "as visible as the actor, and rarely all of it in use"
-)]
+#[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl<K, V: Clone, const N: usize> Remote<K, V, N>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
 {
     /// Starts a process and runs [`Store::new`](inner::Store::new) there.
     ///
@@ -273,11 +242,7 @@ where
     ///
     /// [`SpawnError`](crate::worker::SpawnError): why there is no process.
     pub(crate) fn spawn() -> ::core::result::Result<Self, crate::worker::SpawnError> {
-        crate::worker::Handle::spawn(
-                &crate::worker::Builder::new(),
-                &StoreConstructor::New,
-            )
-            .map(Self)
+        Self::spawn_with(&crate::worker::Builder::new())
     }
     /// Like [`Remote::spawn`], as the [`Builder`](crate::worker::Builder) says.
     ///
@@ -304,13 +269,7 @@ where
             > as crate::worker::__private::Fallible>::Error,
         >,
     > {
-        crate::worker::Handle::spawn(
-                &crate::worker::Builder::new(),
-                &StoreConstructor::FromParts {
-                    parts,
-                },
-            )
-            .map(Self)
+        Self::spawn_from_parts_with(&crate::worker::Builder::new(), parts)
     }
     /// Like [`Remote::spawn_from_parts`], as the [`Builder`](crate::worker::Builder) says.
     ///
@@ -408,46 +367,40 @@ where
     /// # Errors
     ///
     /// [`CallError`](crate::worker::CallError): why there is no reply of [`Store::put_as`](inner::Store::put_as).
-    pub fn put_as<T: Into<V> + Serialize + DeserializeOwned>(
+    pub fn put_as<T: Into<V> + Serialize + DeserializeOwned + 'static>(
         &self,
         r#type: &str,
         value: T,
         argument_3: (u8, u8),
         call: Option<&K>,
-    ) -> ::core::result::Result<usize, crate::worker::CallError>
-    where
-        T: 'static,
-    {
+    ) -> ::core::result::Result<usize, crate::worker::CallError> {
         self.0
             .call_generic(
-                &StorePutAs {
+                &StorePutAs::<K, V, N, T> {
                     r#type,
                     value,
                     argument_3,
                     call: call.map(crate::worker::Ref::Borrowed),
-                    __marker: ::core::marker::PhantomData::<(fn() -> V,)>,
+                    __marker: ::core::marker::PhantomData,
                 },
             )
     }
     /// Like [`Remote::put_as`], but returns at once: the reply comes with the pending call.
-    pub fn put_as_async<T: Into<V> + Serialize + DeserializeOwned>(
+    pub fn put_as_async<T: Into<V> + Serialize + DeserializeOwned + 'static>(
         &self,
         r#type: &str,
         value: T,
         argument_3: (u8, u8),
         call: Option<&K>,
-    ) -> crate::worker::Pending<usize>
-    where
-        T: 'static,
-    {
+    ) -> crate::worker::Pending<usize> {
         self.0
             .call_generic_async(
-                &StorePutAs {
+                &StorePutAs::<K, V, N, T> {
                     r#type,
                     value,
                     argument_3,
                     call: call.map(crate::worker::Ref::Borrowed),
-                    __marker: ::core::marker::PhantomData::<(fn() -> V,)>,
+                    __marker: ::core::marker::PhantomData,
                 },
             )
     }
@@ -458,15 +411,12 @@ where
     /// [`CallError`](crate::worker::CallError) when the request cannot be queued; what [`Store::forget`](inner::Store::forget) makes of it is not reported.
     pub fn forget<T>(&self) -> ::core::result::Result<(), crate::worker::CallError>
     where
-        T: Kind,
-        T: 'static,
+        T: Kind + 'static,
     {
         self.0
             .send_generic(
-                &StoreForget {
-                    __marker: ::core::marker::PhantomData::<
-                        (fn() -> K, fn() -> V, fn() -> T),
-                    >,
+                &StoreForget::<K, V, N, T> {
+                    __marker: ::core::marker::PhantomData,
                 },
             )
     }
@@ -495,9 +445,8 @@ where
 #[automatically_derived]
 impl<K, V: Clone, const N: usize> ::core::clone::Clone for Remote<K, V, N>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
 {
     fn clone(&self) -> Self {
         Self(self.0.clone())
@@ -507,9 +456,8 @@ where
 #[automatically_derived]
 impl<K, V: Clone, const N: usize> ::core::fmt::Debug for Remote<K, V, N>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
 {
     fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         ::core::fmt::Debug::fmt(&self.0, formatter)
@@ -519,15 +467,15 @@ where
 #[automatically_derived]
 impl<K, V: Clone, const N: usize> crate::worker::Frontend for Remote<K, V, N>
 where
-    K: Serialize + DeserializeOwned + Ord,
+    K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
-    K: 'static,
 {
-    type Actor = inner::Store<K, V, N>;
-    fn from_handle(handle: crate::worker::Handle<inner::Store<K, V, N>>) -> Self {
-        Self(handle)
+    fn process(&self) -> &crate::worker::Process {
+        self.0.process()
     }
-    fn handle(&self) -> &crate::worker::Handle<inner::Store<K, V, N>> {
-        &self.0
+    fn stop(
+        &self,
+    ) -> ::core::result::Result<crate::worker::Exit, crate::worker::StopError> {
+        self.0.stop()
     }
 }

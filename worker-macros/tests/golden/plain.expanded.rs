@@ -13,14 +13,9 @@ impl Counter {
     }
 }
 /// What a [`CounterFrontend`] asks of its [`Counter`]: one variant per exported method.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    ::worker_core::__private::serde::Serialize,
-    ::worker_core::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(::worker_core::__private::serde::Serialize)]
+#[derive(::worker_core::__private::serde::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum CounterRequest {
     /// Adds.
@@ -30,14 +25,9 @@ pub enum CounterRequest {
     },
 }
 /// How a [`CounterFrontend`] makes its [`Counter`]: one variant per constructor.
-#[allow(
-    private_interfaces,
-    reason = "as visible as the actor, which the attribute cannot see"
-)]
-#[derive(
-    ::worker_core::__private::serde::Serialize,
-    ::worker_core::__private::serde::Deserialize
-)]
+#[allow(private_interfaces, reason = "the actor may be private")]
+#[derive(::worker_core::__private::serde::Serialize)]
+#[derive(::worker_core::__private::serde::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum CounterConstructor {
     /// Runs [`Counter::new`].
@@ -73,11 +63,7 @@ impl ::worker_core::Actor for Counter {
 /// Clones share the actor.
 #[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct CounterFrontend(::worker_core::Handle<Counter>);
-#[allow(
-    private_interfaces,
-    dead_code,
-    reason = "as visible as the actor, and rarely all of it in use"
-)]
+#[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl CounterFrontend {
     /// Starts a process and runs [`Counter::new`] there.
     ///
@@ -85,11 +71,7 @@ impl CounterFrontend {
     ///
     /// [`SpawnError`](::worker_core::SpawnError): why there is no process.
     pub fn spawn(start: i64) -> ::core::result::Result<Self, ::worker_core::SpawnError> {
-        ::worker_core::Handle::spawn(
-                &::worker_core::Builder::new(),
-                &CounterConstructor::New { start },
-            )
-            .map(Self)
+        Self::spawn_with(&::worker_core::Builder::new(), start)
     }
     /// Like [`CounterFrontend::spawn`], as the [`Builder`](::worker_core::Builder) says.
     ///
@@ -142,11 +124,12 @@ impl CounterFrontend {
 }
 #[automatically_derived]
 impl ::worker_core::Frontend for CounterFrontend {
-    type Actor = Counter;
-    fn from_handle(handle: ::worker_core::Handle<Counter>) -> Self {
-        Self(handle)
+    fn process(&self) -> &::worker_core::Process {
+        self.0.process()
     }
-    fn handle(&self) -> &::worker_core::Handle<Counter> {
-        &self.0
+    fn stop(
+        &self,
+    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
+        self.0.stop()
     }
 }

@@ -10,10 +10,11 @@ use std::time::Instant;
 
 use super::extension::{RETAINED_BYTES, UNIT_BYTES};
 use super::layout::{Direction, TAKEN_POSITION_OFFSET};
-use super::side::{MESSAGE_BIT, ROOM_BIT, Side};
+use super::side::Side;
 use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_PARCEL, FLAG_WITHDRAWN};
 use crate::link::spin::Spin;
 use crate::link::{self, Arrived, Broken, Interest, Wake};
+use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
 use crate::ring::{Consumer, Memory, Record};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::Sleeper;
@@ -232,7 +233,7 @@ impl Incoming {
         let message_bit = if interest.message { MESSAGE_BIT } else { 0 };
         side.announce_waiting(message_bit | if interest.room.is_some() { ROOM_BIT } else { 0 });
         // Without this second look a record published between the first look and the announcement
-        // would wake nobody, and we would sleep beside it (S1 in `side`).
+        // would wake nobody, and we would sleep beside it (S1 in `ring::waiting`).
         if ready() {
             side.end_waiting();
             return Ok(Wake::Rung);
@@ -243,6 +244,11 @@ impl Incoming {
         side.end_waiting();
         self.spin.slept_for(start.elapsed());
         Ok(wake)
+    }
+
+    #[cfg(test)]
+    pub(super) fn assembled_bytes(&self) -> usize {
+        self.assembled.len()
     }
 
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {

@@ -3,6 +3,8 @@
 //! Layer 3: over `ring` and `sys`.
 
 mod extension;
+#[cfg(test)]
+mod hostile;
 mod incoming;
 mod layout;
 mod outgoing;

@@ -28,7 +28,7 @@ use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
 const HEAD_BYTES: usize = 24;
-/// What one receive takes at most, beyond a payload whose length is known.
+/// What one receive takes at most, and the longest buffer that is kept.
 const RECEIVE_BYTES: usize = 64 * 1024;
 /// Most lists of descriptors that have come ahead of their messages: with one receive comes at most
 /// one list, for a message that begins in it, while the message before may not be taken yet.
@@ -69,6 +69,7 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let incoming = Incoming {
         socket,
         kicked,
+        buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
         received: Vec::new(),
         payload: Vec::new(),
         parcels: VecDeque::new(),
@@ -100,15 +101,16 @@ impl Outgoing {
                 return Ok(SENT);
             }
         }
-        self.message.extend([0; HEAD_BYTES]);
-        let (result, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut self.message)));
-        if let Err(error) = result {
-            self.message.clear();
-            return Err(match error {
-                WriteError::Value(cause) => SendError::Value(cause),
-                WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
-            });
-        }
+        // Not `self.message` before it is whole: a value may panic while it is encoded, and what is
+        // left there goes out with the next message.
+        let mut message = std::mem::take(&mut self.message);
+        message.extend([0; HEAD_BYTES]);
+        let (result, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut message)));
+        result.map_err(|error| match error {
+            WriteError::Value(cause) => SendError::Value(cause),
+            WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
+        })?;
+        self.message = message;
         let length = (self.message.len() - HEAD_BYTES) as u64;
         self.message[..8].copy_from_slice(&length.to_le_bytes());
         self.message[8..16].copy_from_slice(&id.to_le_bytes());
@@ -173,6 +175,8 @@ impl Outgoing {
 pub(crate) struct Incoming {
     socket: Arc<OwnedFd>,
     kicked: Sleeper,
+    /// What one receive goes to.
+    buffer: Box<[u8]>,
     /// Bytes behind the last message.
     received: Vec<u8>,
     /// Payload of the message that has arrived.
@@ -217,22 +221,21 @@ impl Incoming {
 
     /// Takes what the socket holds; says whether it held anything.
     fn receive(&mut self) -> Result<bool, Broken> {
-        let start = self.received.len();
-        self.received.resize(start + RECEIVE_BYTES, 0);
-        let received = receive_some(&self.socket, &mut self.received[start..]);
-        let length_bytes =
-            received.as_ref().ok().and_then(Option::as_ref).map_or(0, |chunk| chunk.length_bytes);
-        self.received.truncate(start + length_bytes);
-        match received {
+        match receive_some(&self.socket, &mut self.buffer) {
             Ok(None) => Ok(false),
             Ok(Some(Chunk { length_bytes: 0, .. })) => {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(Some(Chunk { has_descriptors: false, .. })) => Ok(true),
-            // An honest side sends none but with a message, so only a few wait for theirs.
-            Ok(Some(_)) if self.parcels.len() >= PARCELS_WAITING_MAX => Err(Broken),
             Ok(Some(chunk)) => {
+                self.received.extend_from_slice(&self.buffer[..chunk.length_bytes]);
+                if !chunk.has_descriptors {
+                    return Ok(true);
+                }
+                // An honest side sends none but with a message, so only a few wait for theirs.
+                if self.parcels.len() >= PARCELS_WAITING_MAX {
+                    return Err(Broken);
+                }
                 self.parcels.push_back(chunk.descriptors);
                 Ok(true)
             }

@@ -12,6 +12,7 @@ use nix::unistd::{Pid, getpid};
 
 use super::{MARKER, copy};
 use crate::process::protocol::{self, Order};
+use crate::sys::limits::with_descriptors;
 use crate::sys::{exec, module, socket, while_doing};
 
 /// The fork server of this process.
@@ -73,7 +74,7 @@ fn start() -> Result<Server, NotOrdered> {
             std::env::current_exe().unwrap_or_default().display()
         )));
     }
-    let (ours, theirs) = socket::message_pair().map_err(NotOrdered::Io)?;
+    let (ours, theirs) = with_descriptors(socket::message_pair).map_err(NotOrdered::Io)?;
     let program = getpid();
     let marker = format!("{}:{program}", theirs.as_raw_fd());
     let pid = exec::start_copy(MARKER, &marker, &theirs).map_err(NotOrdered::Io)?;

@@ -20,8 +20,9 @@ use crate::sys::{child, title};
 type InitFunction = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
 /// Has the loader call [`before_main`] in every program that contains this crate.
+///
+/// The section holds pointers to functions of exactly this type (E1).
 #[used]
-// SAFETY: the section holds pointers to functions of exactly this type (E1).
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: InitFunction = before_main;
 

@@ -10,9 +10,11 @@
 //!   backend may have filled it; then what there is to tell waits for room, and nothing else does.
 //! * F4: a backend leads a process group of its own. It is killed as a group while the leader is
 //!   still a zombie, so the number cannot belong to anybody else.
+//! * F5: whatever can be done once for all backends is done here, before any is forked: signal
+//!   dispositions, fork handlers. Each page and each system call of a new backend counts.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -23,10 +25,9 @@ use nix::unistd::{ForkResult, Pid, fchdir, getpid, getppid, setpgid};
 
 use crate::link::{self, LinkEnd};
 use crate::process::protocol::{self, Notice, Order, Refusal};
-use crate::sys::clock::Moment;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
-use crate::sys::{child, limits, proc_files, signals, socket, title};
+use crate::sys::{child, descriptors, limits, proc_files, signals, socket, title};
 
 /// What a new backend begins with.
 #[derive(Debug)]
@@ -51,7 +52,8 @@ const FIRST_BACKEND: u64 = 16;
 
 struct Server {
     control: OwnedFd,
-    program: PidFd,
+    /// Held open for the event of the program's end.
+    _program: PidFd,
     events: SignalFd,
     epoll: Epoll,
     backends: HashMap<i32, Backend>,
@@ -88,6 +90,7 @@ pub(super) fn run(control: OwnedFd, program: Pid) -> ! {
 impl Server {
     fn new(control: OwnedFd, program: Pid) -> nix::Result<Self> {
         signals::reset();
+        child::watch_forks();
         // The terminal's Ctrl-C is for the program, which then ends us.
         setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
         let executable = std::env::current_exe().unwrap_or_default();
@@ -105,7 +108,7 @@ impl Server {
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
         let strange_threads = proc_files::thread_names().unwrap_or_default().split_off(1);
-        Ok(Self { control, program: pidfd, events, epoll, backends: HashMap::new(), strange_threads })
+        Ok(Self { control, _program: pidfd, events, epoll, backends: HashMap::new(), strange_threads })
     }
 
     fn serve(&mut self) -> i32 {
@@ -175,7 +178,7 @@ impl Server {
         let server = getpid();
         match child::fork_single_threaded() {
             Err(errno) => Err((supervision, system("a process could not be forked", errno))),
-            Ok(ForkResult::Child) => self.become_backend(server, order, descriptors, supervision, entry),
+            Ok(ForkResult::Child) => become_backend(server, order, descriptors, supervision, entry),
             Ok(ForkResult::Parent { child }) => {
                 // Both sides do this, because either may be the first to need it.
                 let _ = setpgid(child, child);
@@ -207,62 +210,11 @@ impl Server {
         self.backends.insert(pid.as_raw(), backend);
     }
 
-    /// Turns the forked copy into a backend. Nothing here may return into the server's loop.
-    fn become_backend(
-        &mut self,
-        server: Pid,
-        order: Order,
-        descriptors: Vec<OwnedFd>,
-        supervision: OwnedFd,
-        entry: Entry,
-    ) -> ! {
-        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-        let _ = signals::die_with_parent();
-        // The signal is sent for an end that comes after the line above; this is the end before it.
-        if getppid() != server {
-            child::exit_now(STATUS_NOT_STARTED);
-        }
-        self.close_everything();
-        signals::reset();
-        limits::set_open_files_soft(order.open_files_soft);
-        title::set(&order.name);
-        let mut descriptors = descriptors.into_iter();
-        if order.has_directory
-            && let Some(directory) = descriptors.next()
-        {
-            let _ = fchdir(directory);
-        }
-        let status = match link::open(order.link, descriptors.collect(), supervision) {
-            Ok(link) => {
-                child::close_in_forks(&link.descriptors());
-                entry(BackendStart { name: order.name, link })
-            }
-            Err(_) => STATUS_NOT_STARTED,
-        };
-        std::process::exit(status)
-    }
-
-    /// Closes what belongs to the server, so that no backend holds an end of another's link open.
-    fn close_everything(&mut self) {
-        use nix::unistd::close;
-        use std::os::fd::AsRawFd;
-        let own = [
-            self.control.as_raw_fd(),
-            self.program.as_fd().as_raw_fd(),
-            self.events.as_fd().as_raw_fd(),
-            self.epoll.0.as_raw_fd(),
-        ];
-        self.backends.clear();
-        for descriptor in own {
-            let _ = close(descriptor);
-        }
-    }
-
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
-        while let Some((pid, reason)) = child::reap_one() {
+        while let Some((pid, reason, gone_at)) = child::reap_one() {
             if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
-                backend.untold.push((Notice::Ended { reason, reaped_at: Moment::now() }, None));
+                backend.untold.push((Notice::Ended { reason, gone_at }, None));
                 backend.is_reaped = true;
                 backend.ending = None;
                 backend.tell(&self.epoll, token(pid));
@@ -316,6 +268,50 @@ impl Server {
             }
         }
     }
+}
+
+/// Turns the forked copy into a backend. Nothing here may return into the server's loop.
+fn become_backend(
+    server: Pid,
+    order: Order,
+    descriptors: Vec<OwnedFd>,
+    supervision: OwnedFd,
+    entry: Entry,
+) -> ! {
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    let _ = signals::die_with_parent();
+    // The signal is sent for an end that comes after the line above; this is the end before it.
+    if getppid() != server {
+        child::exit_now(STATUS_NOT_STARTED);
+    }
+    close_all_but(descriptors.iter().chain([&supervision]));
+    // The dispositions are the server's, which has reset them (F5).
+    signals::unblock_all();
+    limits::set_open_files_soft(order.open_files_soft);
+    title::set(&order.name);
+    let mut descriptors = descriptors.into_iter();
+    if order.has_directory
+        && let Some(directory) = descriptors.next()
+    {
+        let _ = fchdir(directory);
+    }
+    let status = match link::open(order.link, descriptors.collect(), supervision) {
+        Ok(link) => {
+            child::close_in_forks(&link.descriptors());
+            entry(BackendStart { name: order.name, link })
+        }
+        Err(_) => STATUS_NOT_STARTED,
+    };
+    std::process::exit(status)
+}
+
+/// Closes what belongs to the server, so that no backend holds an end of another's link open.
+#[allow(unsafe_code)]
+fn close_all_but<'kept>(kept: impl Iterator<Item = &'kept OwnedFd>) {
+    let mut kept: Vec<RawFd> = kept.map(AsRawFd::as_raw_fd).collect();
+    // SAFETY: the owners of all others are the server's values, and in a backend, which never comes
+    // back to them, they are neither used nor dropped.
+    unsafe { descriptors::close_all_but(&mut kept) }
 }
 
 fn check(order: &Order, strange_threads: &[String]) -> Result<Entry, Refusal> {

@@ -1,0 +1,61 @@
+//! What several test files need: a watchdog, a look at processes, and a program run again alone.
+//! Not here: any actor; each file has its own.
+//! Layer: tests only.
+#![allow(dead_code, reason = "each test file uses its own part of it")]
+
+pub(crate) mod processes;
+pub(crate) mod rerun;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Ends the whole test program, loudly, if it is not dropped in time.
+///
+/// A test that hangs shows where it hangs; no test asserts how fast something is.
+pub(crate) struct Watchdog(Sender<()>);
+
+/// Time that a test gets: far more than any needs on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Starts a watchdog for the calling test.
+#[must_use = "it watches until it is dropped"]
+pub(crate) fn watchdog() -> Watchdog {
+    let name = thread::current().name().unwrap_or("a test without a name").to_owned();
+    let (keep, dropped) = channel::<()>();
+    thread::Builder::new()
+        .name("watchdog".to_owned())
+        .spawn(move || {
+            if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("`{name}` still runs after {PATIENCE:?}: it hangs, and everything is ended");
+                std::process::abort();
+            }
+        })
+        .expect("a thread for the watchdog");
+    Watchdog(keep)
+}
+
+/// Looks again and again until something holds; gives up loudly where the watchdog would.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually_within(PATIENCE / 2, what, &mut holds);
+}
+
+/// As [`eventually`], for what was promised within a time.
+pub(crate) fn eventually_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        // Only the pace of looking; what counts is what is seen.
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A path for a file that no other test uses; the test removes the file.
+pub(crate) fn scratch_file(what: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Relaxed: a number is given out once, in any order.
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("worker-tests-{what}-{}-{number}", std::process::id()))
+}

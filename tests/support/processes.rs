@@ -1,0 +1,113 @@
+//! Processes, descriptors and mappings, as `/proc` shows them.
+//! Not here: waiting for any of it to change (`eventually`).
+//! Layer: tests only.
+
+use std::collections::HashMap;
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// One line of the process table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
+    pub(crate) group: u32,
+    /// `R`, `S`, `Z` and so on, as in `proc(5)`.
+    pub(crate) state: char,
+    pub(crate) comm: String,
+}
+
+impl Entry {
+    /// The entry of a process; `None` if there is none.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        let (start, fields) = stat.rsplit_once(')')?;
+        let comm = start.split_once('(')?.1.to_owned();
+        let mut fields = fields.split_ascii_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        Some(Self { pid, parent, group, state, comm })
+    }
+}
+
+/// Whether a process is there and not only waits to be reaped.
+pub(crate) fn runs(pid: u32) -> bool {
+    Entry::of(pid).is_some_and(|entry| entry.state != 'Z' && entry.state != 'X')
+}
+
+/// Every process below one, zombies too.
+pub(crate) fn descendants(of: u32) -> Vec<Entry> {
+    let mut children: HashMap<u32, Vec<Entry>> = HashMap::new();
+    for entry in all() {
+        children.entry(entry.parent).or_default().push(entry);
+    }
+    let mut found = Vec::new();
+    let mut open = vec![of];
+    while let Some(parent) = open.pop() {
+        for entry in children.remove(&parent).unwrap_or_default() {
+            open.push(entry.pid);
+            found.push(entry);
+        }
+    }
+    found
+}
+
+fn all() -> Vec<Entry> {
+    let entries = fs::read_dir("/proc").expect("/proc is there");
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(Entry::of).collect()
+}
+
+/// What descriptors of this process lead to, by number.
+pub(crate) fn descriptors() -> Vec<(i32, String)> {
+    descriptors_of(std::process::id())
+}
+
+/// What descriptors of a process lead to, by number; the one used for looking is not among them.
+pub(crate) fn descriptors_of(pid: u32) -> Vec<(i32, String)> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            Some((number, fs::read_link(entry.path()).ok()?.display().to_string()))
+        })
+        .filter(|(_, target)| !target.starts_with(&format!("/proc/{pid}/fd")))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Mappings of this process that are shared memory.
+pub(crate) fn shared_mappings() -> usize {
+    shared_mappings_of(std::process::id())
+}
+
+/// Mappings of a process that are shared memory.
+pub(crate) fn shared_mappings_of(pid: u32) -> usize {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    maps.lines().filter(|line| line.contains("/memfd:")).count()
+}
+
+/// Threads of this process.
+pub(crate) fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("/proc is there").count()
+}
+
+/// The fork server of a process, if it has one.
+pub(crate) fn fork_server_of(program: u32) -> Option<Entry> {
+    all().into_iter().find(|entry| entry.parent == program && entry.comm.starts_with("fork-server"))
+}
+
+/// Sends a signal to a process that the test knows to be its own.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    kill(to_pid(pid), signal).expect("the process is there to be signalled");
+}
+
+/// A number as the system calls want it.
+pub(crate) fn to_pid(pid: u32) -> Pid {
+    Pid::from_raw(i32::try_from(pid).expect("process ids are small"))
+}

@@ -1,0 +1,46 @@
+//! A test, or a helper program, in a fresh copy of the test program.
+//! Not here: what the copy does; that is an ordinary test, told by a variable that it is the copy.
+//! Layer: tests only.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Tells the copy of a test program which test it is there for.
+const VARIABLE: &str = "WORKER_TESTS_ALONE";
+
+/// Runs a test by itself in a process of its own, for what other tests would disturb, or be
+/// disturbed by: limits, counts of descriptors, the working directory.
+pub(crate) fn alone(test: &str, run: impl FnOnce()) {
+    if is_copy_for(test) {
+        return run();
+    }
+    let output = copy_of(test).output().expect("the test program can be started again");
+    assert!(
+        output.status.success(),
+        "`{test}` failed in a process of its own: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed"), "`{test}` is not the name of the calling test:\n{text}");
+}
+
+/// Whether this process was started for `test`.
+pub(crate) fn is_copy_for(test: &str) -> bool {
+    env::var(VARIABLE).is_ok_and(|value| value == test)
+}
+
+/// A copy of the test program that runs one test, with nothing on its standard input.
+pub(crate) fn copy_of(test: &str) -> Command {
+    copy_at(&env::current_exe().expect("the test program knows its path"), test)
+}
+
+/// As [`copy_of`], from another place.
+pub(crate) fn copy_at(executable: &Path, test: &str) -> Command {
+    let mut command = Command::new(executable);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command.env(VARIABLE, test).stdin(Stdio::null());
+    command
+}
