@@ -61,7 +61,6 @@ impl Control {
 
     /// As few words as possible, so that a model checker can keep up.
     #[cfg(test)]
-    #[allow(dead_code)] // Used by the model alone.
     pub(super) const fn for_model(readers_max: usize, slots: usize) -> Self {
         Self { base_bytes: 0, line_bytes: 40, readers_max, slots }
     }

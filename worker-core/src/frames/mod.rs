@@ -44,6 +44,8 @@
 
 mod control;
 mod doorkeeper;
+#[cfg(test)]
+mod dying;
 mod errors;
 mod header;
 mod layout;

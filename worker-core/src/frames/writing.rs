@@ -36,13 +36,14 @@ impl Writing {
     /// Takes the writing end up where the words say it is: at its beginning, or in other hands before.
     pub(super) fn resume(control: Control, overflow: Overflow, words: &impl Words) -> Self {
         let (mut live, mut free) = (Vec::new(), Vec::new());
+        // Relaxed, here and below: only a writing end writes these, and the hand-over of the writing
+        // end from process to process orders everything before it.
+        let newest = words.load(control.newest(), Ordering::Relaxed);
         for slot in 0..control.slots() {
             let at = control.slot(slot);
-            // Relaxed, here and below: only a writing end writes these, and the hand-over of the
-            // writing end from process to process orders everything before it.
             let word = words.load(at.word, Ordering::Relaxed);
             let position = words.load(at.position, Ordering::Relaxed);
-            if word & !BORROWERS == published(position) {
+            if word & !BORROWERS == published(position) && position <= newest {
                 live.push(Live { position, slot });
             } else {
                 // W2: a frame that was not published when its writer went is nobody's.
@@ -52,7 +53,6 @@ impl Writing {
         }
         live.sort_by_key(|live| live.position);
         free.reverse();
-        let newest = words.load(control.newest(), Ordering::Relaxed);
         let sequence = words.load(control.sequence(), Ordering::Relaxed);
         Self { control, overflow, live: live.into(), free, newest, sequence }
     }
