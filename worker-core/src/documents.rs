@@ -25,3 +25,6 @@ mod decisions {}
 
 #[doc = include_str!("../../CONTRIBUTING.md")]
 mod contributing {}
+
+#[doc = include_str!("../../docs/performance.md")]
+mod performance {}
