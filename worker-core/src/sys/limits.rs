@@ -3,25 +3,43 @@
 //! Layer 1: system calls.
 
 use std::io;
+use std::sync::OnceLock;
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::errno_of;
+
+/// The soft limit before this process first raised it.
+static BEFORE_RAISE: OnceLock<u64> = OnceLock::new();
 
 /// Soft limit of open descriptors.
 pub(crate) fn open_files_soft() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft)
 }
 
+/// Soft limit of open descriptors as the user set it: what a backend shall have.
+pub(crate) fn open_files_soft_of_user() -> u64 {
+    BEFORE_RAISE.get().copied().unwrap_or_else(open_files_soft)
+}
+
 /// Raises the soft limit of open descriptors to the hard one; says whether that was higher.
 pub(crate) fn raise_open_files() -> bool {
     match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((soft, hard)) if soft < hard => setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok(),
+        Ok((soft, hard)) if soft < hard => {
+            let _ = BEFORE_RAISE.set(soft);
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok()
+        }
         _ => false,
     }
 }
 
 /// Makes descriptors, and raises the soft limit of them when it is what stands in the way.
 pub(crate) fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    make().or_else(|error| if raise_open_files() { make() } else { Err(error) })
+    make().or_else(|error| {
+        let at_limit = errno_of(&error) == Some(Errno::EMFILE);
+        if at_limit && raise_open_files() { make() } else { Err(error) }
+    })
 }
 
 /// Sets the soft limit of open descriptors.
