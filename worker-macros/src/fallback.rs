@@ -59,7 +59,7 @@ fn tame(actor: &mut Actor) {
     actor.methods.retain(|method| method.oneway.is_some() || names.insert(method.twin.to_string()));
 }
 
-/// `impl Trait` in a return type becomes a boxed trait object, which is a type like any other.
+/// A signature that stands by itself: `impl Trait` in a return type becomes a boxed trait object, which is a type like any other.
 fn nameable(function: &mut Function) {
     struct Box;
     impl VisitMut for Box {
@@ -70,6 +70,10 @@ fn nameable(function: &mut Function) {
                 *ty = parse_quote!(::std::boxed::Box<dyn #bounds>);
             }
         }
+    }
+    // A bound by a lifetime of the function is a mistake that the skeleton need not repeat.
+    if function.original.generics.lifetimes().next().is_some() {
+        function.original.generics = expand::owned_generics(&function.original.generics);
     }
     if let ReturnType::Type(_, ty) = &mut function.original.output {
         Box.visit_type_mut(ty);

@@ -3,7 +3,9 @@
 
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
+use syn::ReturnType;
 use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
 
 use crate::model::Function;
 use crate::words;
@@ -11,6 +13,15 @@ use crate::words;
 /// The user's place with the macro's own hygiene: an editor jumps to the user's code, lints see generated code.
 pub(crate) fn generated_at(span: Span) -> Span {
     Span::mixed_site().located_at(span)
+}
+
+/// A method of the runtime, named at the user's return type, where a type that cannot travel is reported.
+pub(crate) fn at_output(function: &Function, name: &str) -> Ident {
+    let span = match &function.original.output {
+        ReturnType::Default => function.name.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    Ident::new(name, generated_at(span))
 }
 
 /// The same name as something the macro generates.

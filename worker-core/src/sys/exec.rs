@@ -4,7 +4,7 @@
 
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
@@ -29,12 +29,41 @@ pub(crate) fn start_copy(variable: &str, value: &str, inherited: &OwnedFd) -> io
     let refused = |errno| while_doing("the program could not be started again as its fork server", errno);
     let mut actions = PosixSpawnFileActions::init().map_err(refused)?;
     actions.add_dup2(inherited.as_raw_fd(), inherited.as_raw_fd()).map_err(refused)?;
+    for descriptor in inheritable()? {
+        if descriptor != inherited.as_raw_fd() {
+            actions.add_close(descriptor).map_err(refused)?;
+        }
+    }
     let mut attributes = PosixSpawnAttr::init().map_err(refused)?;
     attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK).map_err(refused)?;
     attributes.set_sigmask(&SigSet::empty()).map_err(refused)?;
     let arguments = [title_room()];
     let environment = environment_with(variable, value);
     posix_spawn(c"/proc/self/exe", &actions, &attributes, &arguments, &environment).map_err(refused)
+}
+
+/// Descriptors that an exec would hand on, standard streams apart.
+///
+/// Whatever opened them without close-on-exec did not mean them for a process of ours, which would
+/// hold a pipe or a socket of the program open behind its back.
+fn inheritable() -> io::Result<Vec<RawFd>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else {
+            continue;
+        };
+        if number > 2 && !is_close_on_exec(number) {
+            found.push(number);
+        }
+    }
+    Ok(found)
+}
+
+#[allow(unsafe_code)]
+fn is_close_on_exec(number: RawFd) -> bool {
+    // SAFETY: a look at a flag by number; the number may have been closed meanwhile, which is an error.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    flags < 0 || flags & libc::FD_CLOEXEC != 0
 }
 
 fn title_room() -> CString {

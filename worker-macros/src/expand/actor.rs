@@ -3,9 +3,8 @@
 //! Output: `DecoderRequest::Read { n } => call.reply_result(self.read(n)),`
 
 use proc_macro2::{Ident, TokenStream};
+use syn::Lifetime;
 use syn::ext::IdentExt as _;
-use syn::spanned::Spanned as _;
-use syn::{Lifetime, ReturnType};
 
 use super::arms::Pattern;
 use super::messages::Marker;
@@ -123,7 +122,7 @@ fn construct_arm(message: &Ident, constructor: &Constructor) -> TokenStream {
         Fallible::Never => "value",
         Fallible::Error(_) | Fallible::Alias(_) => "result",
     };
-    let method = at_reply(function, method);
+    let method = names::at_output(function, method);
     arms::arms(
         &Pattern::variant(message, function),
         function,
@@ -166,17 +165,8 @@ pub(super) fn answer(method: &Method, user_call: TokenStream) -> TokenStream {
         Reply::Borrowed(_) => "reply_borrowed",
         Reply::Result(..) | Reply::Alias(_) => "reply_result",
     };
-    let how = at_reply(&method.function, how);
+    let how = names::at_output(&method.function, how);
     emit!(call.#how(#user_call))
-}
-
-/// A method of the runtime named at the user's return type, where a type that cannot travel is reported.
-fn at_reply(function: &Function, name: &str) -> Ident {
-    let span = match &function.original.output {
-        ReturnType::Default => function.name.span(),
-        ReturnType::Type(_, ty) => ty.span(),
-    };
-    Ident::new(name, names::generated_at(span))
 }
 
 /// The user's deprecation is for callers, not for the code that carries a call over.

@@ -3,7 +3,7 @@
 //! Output: `decode` with `Result<Image, CallError<DecodeError>>`, which waits, and `decode_async` with
 //! `Pending<Image, DecodeError>`, which does not; for a constructor, `spawn` and `spawn_with`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 
 use super::generics::Declared;
 use super::types::{self, Lifetimes};
@@ -22,7 +22,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let (attributes, visibility) = (attributes(function), &function.visibility);
     let parameters = parameters(expansion, function);
     // Refused on a constructor, so this is for the skeleton only.
-    let generics = Declared::new(&function.original.generics, None);
+    let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.constructor, function);
     let conditional = function.arguments().any(|argument| !argument.cfgs.is_empty());
@@ -60,7 +60,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let call_error = error.as_ref().map(|error| emit!(<#error>));
     let (attributes, visibility) = (attributes(function), &function.visibility);
     let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
-    let generics = Declared::new(&function.original.generics, None);
+    let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
     let (call, call_async) = senders(method);
@@ -93,13 +93,15 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
 }
 
 /// The handle's methods that send: the one that waits, or the one-way one, and the one that does not wait.
-fn senders(method: &Method) -> (TokenStream, TokenStream) {
-    match (method.oneway.is_some(), method.function.is_generic()) {
-        (false, false) => (emit!(call), emit!(call_async)),
-        (true, false) => (emit!(send), emit!()),
-        (false, true) => (emit!(call_generic), emit!(call_generic_async)),
-        (true, true) => (emit!(send_generic), emit!()),
-    }
+fn senders(method: &Method) -> (Ident, Ident) {
+    let (call, call_async) = match (method.oneway.is_some(), method.function.is_generic()) {
+        (false, false) => ("call", "call_async"),
+        (true, false) => ("send", "send"),
+        (false, true) => ("call_generic", "call_generic_async"),
+        (true, true) => ("send_generic", "send_generic"),
+    };
+    let function = &method.function;
+    (names::at_output(function, call), names::at_output(function, call_async))
 }
 
 /// The attributes that the user's function shares with its frontend methods, docs apart.
@@ -120,7 +122,7 @@ fn parameters(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
 }
 
 /// `DecoderRequest::Decode { jpeg }`, or for a generic method `DecoderPut { key, value }`.
-fn message(expansion: &Expansion<'_>, message: &syn::Ident, function: &Function) -> TokenStream {
+fn message(expansion: &Expansion<'_>, message: &Ident, function: &Function) -> TokenStream {
     let fields: Vec<TokenStream> =
         function.arguments().map(|argument| field(argument, expansion.runtime)).collect();
     if function.is_generic() {

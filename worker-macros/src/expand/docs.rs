@@ -4,7 +4,7 @@
 use proc_macro2::TokenStream;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-use super::{Expansion, types};
+use super::Expansion;
 use crate::model::{Function, Method};
 
 /// Lines as doc attributes.
@@ -122,6 +122,6 @@ impl Expansion<'_> {
 
     /// A link to a type of the runtime.
     pub(super) fn public_link(&self, name: &str) -> String {
-        format!("[`{name}`]({}::{name})", types::path_text(self.runtime))
+        format!("[`{name}`]({}::{name})", self.runtime_text)
     }
 }

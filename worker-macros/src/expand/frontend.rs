@@ -89,7 +89,7 @@ fn derives(expansion: &Expansion<'_>) -> bool {
 
 fn traits(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
-    let (name, self_ty) = (&actor.frontend, &actor.self_ty);
+    let name = &actor.frontend;
     let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
     let where_clause = &expansion.generics.where_clause;
     let written = (!derives(expansion)).then(|| {
@@ -115,12 +115,11 @@ fn traits(expansion: &Expansion<'_>) -> TokenStream {
         #cfgs
         #[automatically_derived]
         impl #declaration #runtime::Frontend for #name #arguments #where_clause {
-            type Actor = #self_ty;
-            fn from_handle(handle: #runtime::Handle<#self_ty>) -> Self {
-                Self(handle)
+            fn process(&self) -> &#runtime::Process {
+                self.0.process()
             }
-            fn handle(&self) -> &#runtime::Handle<#self_ty> {
-                &self.0
+            fn stop(&self) -> ::core::result::Result<#runtime::Exit, #runtime::StopError> {
+                self.0.stop()
             }
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn constructors(expansion: &Expansion<'_>) -> TokenStream {
 
 fn message(expansion: &Expansion<'_>, name: &Ident, functions: &[&Function], purpose: &str) -> TokenStream {
     let (cfgs, runtime) = (expansion.cfgs(), expansion.runtime);
-    let serde = format!("{}::__private::serde", types::path_text(runtime));
+    let serde = format!("{}::__private::serde", expansion.runtime_text);
     let lifetime = Expansion::borrows(functions.iter().copied()).then_some(&expansion.message);
     let declaration = expansion.generics.declaration(lifetime);
     let where_clause = &expansion.generics.where_clause;
@@ -67,7 +67,7 @@ pub(super) fn fields(expansion: &Expansion<'_>, function: &Function) -> Vec<Toke
     let field = |argument: &Argument| {
         let (cfgs, name, ty) = (&argument.cfgs, &argument.name, expansion.field(argument));
         let doc = docs::lines(&format!("Argument `{name}` of {}.", expansion.link(function)));
-        let attribute = types::field_attribute(argument, expansion.runtime);
+        let attribute = types::field_attribute(argument, &expansion.runtime_text);
         emit!(#(#cfgs)* #doc #attribute #name: #ty)
     };
     function.arguments().map(field).collect()

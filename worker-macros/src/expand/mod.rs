@@ -19,7 +19,9 @@ mod generics;
 mod messages;
 mod types;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
+use quote::format_ident;
+use syn::ext::IdentExt as _;
 use syn::visit_mut::VisitMut as _;
 use syn::{GenericParam, Generics, Lifetime, PathArguments, Type, parse_quote};
 
@@ -33,6 +35,8 @@ pub(crate) struct Expansion<'m> {
     /// Signatures only, for a block with mistakes.
     skeleton: bool,
     runtime: &'m syn::Path,
+    /// The same in strings and links.
+    runtime_text: String,
     /// The lifetime of what a message borrows.
     message: Lifetime,
     generics: Declared,
@@ -49,7 +53,11 @@ pub(crate) fn expand(actor: &Actor) -> TokenStream {
     let generic = emit!(#(#generic)*);
     let backend = actor::implementation(&expansion);
     let frontend = frontend::frontend(&expansion);
-    emit!(#requests #constructors #generic #backend #frontend)
+    let alias = runtime_alias(actor).map(|alias| {
+        let (cfgs, runtime) = (expansion.cfgs(), expansion.runtime);
+        emit!(#cfgs use #runtime as #alias;)
+    });
+    emit!(#alias #requests #constructors #generic #backend #frontend)
 }
 
 /// The frontend of a block with mistakes: all of its signatures, none of its messages.
@@ -85,8 +93,10 @@ impl<'m> Expansion<'m> {
             actor,
             skeleton,
             runtime: &actor.runtime,
+            runtime_text: runtime_alias(actor)
+                .map_or_else(|| types::path_text(&actor.runtime), |alias| alias.to_string()),
             message: message_lifetime(actor),
-            generics: Declared::new(&actor.generics, None),
+            generics: Declared::new(&generics_of(actor), None),
             actor_path: path_without_arguments(&actor.self_ty),
         }
     }
@@ -121,6 +131,19 @@ impl<'m> Expansion<'m> {
     fn borrows<'f>(functions: impl IntoIterator<Item = &'f Function>) -> bool {
         functions.into_iter().flat_map(Function::arguments).any(|argument| types::borrows(&argument.ty))
     }
+}
+
+/// The block's generics with the actor's name for `Self`, which means something else in generated items.
+fn generics_of(actor: &Actor) -> Generics {
+    types::placed(&actor.generics, &Lifetimes::Kept, &actor.self_ty, |visitor, generics| {
+        visitor.visit_generics_mut(generics);
+    })
+}
+
+/// A name for a runtime path such as `$crate::worker`, which has no meaning in the strings of serde's attributes.
+fn runtime_alias(actor: &Actor) -> Option<Ident> {
+    let first = actor.runtime.segments.first()?;
+    (first.ident == "$crate").then(|| format_ident!("__runtime_of_{}", actor.name.unraw()))
 }
 
 /// `'a`, or the first letter that the block's generics do not use.

@@ -1,7 +1,9 @@
 //! The user's types as they stand in messages and on the frontend: lifetimes and `Self` put in place.
 //! Layer: bottom of `expand`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -9,6 +11,7 @@ use syn::{
 };
 
 use crate::model::{Argument, Carriage, Fallible, Reply};
+use crate::names::generated_at;
 use crate::parse::types::{bare, is_str, optional, shared_borrow};
 
 /// What becomes of the lifetimes in a type.
@@ -19,6 +22,8 @@ pub(super) enum Lifetimes<'a> {
     Elided,
     /// Nothing to borrow from: the value was decoded here.
     Static,
+    /// As they are: those of `for<'a>` and `'static` in bounds.
+    Kept,
 }
 
 struct Place<'a> {
@@ -57,6 +62,7 @@ impl VisitMut for Visitor<'_> {
             Lifetimes::Message(message) => *lifetime = (*message).clone(),
             Lifetimes::Elided => *lifetime = Lifetime::new("'_", lifetime.span()),
             Lifetimes::Static => *lifetime = Lifetime::new("'static", lifetime.span()),
+            Lifetimes::Kept => {}
         }
     }
 
@@ -68,6 +74,7 @@ impl VisitMut for Visitor<'_> {
         match self.0.lifetimes {
             Lifetimes::Message(message) => reference.lifetime = Some((*message).clone()),
             Lifetimes::Elided => reference.lifetime = None,
+            Lifetimes::Kept => {}
             Lifetimes::Static => reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site())),
         }
     }
@@ -132,28 +139,32 @@ pub(super) fn field(
     runtime: &syn::Path,
 ) -> TokenStream {
     let ty = place(&argument.ty, &Lifetimes::Message(message), self_ty);
+    // Where the wrapper cannot be sent, it is because of the type inside.
+    let span = generated_at(argument.ty.span());
+    let runtime = &located(runtime, span);
     match (argument.carriage, bare(&ty)) {
         (Carriage::Ref, Type::Reference(reference)) => {
             let element = &reference.elem;
-            emit!(#runtime::Ref<#message, #element>)
+            quote_spanned!(span=> #runtime::Ref<#message, #element>)
         }
         (Carriage::OptionalRef, Type::Path(option)) => {
             let mut option = option.clone();
-            struct Wrap<'a>(&'a Lifetime, &'a syn::Path);
+            struct Wrap<'a>(&'a Lifetime, &'a TokenStream, Span);
             impl VisitMut for Wrap<'_> {
                 // Only the outermost borrow, so no further descent.
                 fn visit_type_mut(&mut self, ty: &mut Type) {
-                    let Wrap(message, runtime) = self;
+                    let Wrap(message, runtime, span) = self;
+                    let span = *span;
                     match bare(ty) {
                         Type::Reference(reference) => {
                             let element = &reference.elem;
-                            *ty = Type::Verbatim(emit!(#runtime::Ref<#message, #element>));
+                            *ty = Type::Verbatim(quote_spanned!(span=> #runtime::Ref<#message, #element>));
                         }
                         _ => visit_mut::visit_type_mut(self, ty),
                     }
                 }
             }
-            Wrap(message, runtime).visit_path_mut(&mut option.path);
+            Wrap(message, runtime, span).visit_path_mut(&mut option.path);
             emit!(#option)
         }
         // Serde's derive would write `&Option<&T>`, which clippy::pedantic reports; by another name it is silent.
@@ -163,8 +174,8 @@ pub(super) fn field(
 }
 
 /// The serde attribute of an argument's field.
-pub(super) fn field_attribute(argument: &Argument, runtime: &syn::Path) -> TokenStream {
-    let module = |name: &str| format!("{}::__private::{name}", path_text(runtime));
+pub(super) fn field_attribute(argument: &Argument, runtime: &str) -> TokenStream {
+    let module = |name: &str| format!("{runtime}::__private::{name}");
     let is_borrow = borrows(&argument.ty);
     match argument.carriage {
         Carriage::Bytes if is_lent_option(argument) => {
@@ -239,10 +250,7 @@ pub(super) fn reply(
         }
         Reply::Alias(ty) => {
             let ty = owned(ty);
-            (
-                emit!(<#ty as #runtime::__private::Fallible>::Value),
-                Some(emit!(<#ty as #runtime::__private::Fallible>::Error)),
-            )
+            (part_of_alias(&ty, runtime, "Value"), Some(part_of_alias(&ty, runtime, "Error")))
         }
     }
 }
@@ -261,7 +269,23 @@ pub(super) fn constructor_error(
         }
         Fallible::Alias(ty) => {
             let ty = place(ty, &Lifetimes::Static, self_ty);
-            Some(emit!(<#ty as #runtime::__private::Fallible>::Error))
+            Some(part_of_alias(&ty, runtime, "Error"))
         }
     }
+}
+
+/// A part of an alias of a result; a type of another sort is reported where it is written.
+fn part_of_alias(ty: &Type, runtime: &syn::Path, part: &str) -> TokenStream {
+    let span = generated_at(ty.span());
+    let part = Ident::new(part, span);
+    quote_spanned!(span=> <#ty as #runtime::__private::Fallible>::#part)
+}
+
+/// A path of the macro's, shown where the user's type is.
+fn located(path: &syn::Path, span: Span) -> TokenStream {
+    let moved = |mut tree: TokenTree| {
+        tree.set_span(tree.span().located_at(span));
+        tree
+    };
+    path.to_token_stream().into_iter().map(moved).collect()
 }

@@ -341,11 +341,12 @@ impl DecoderFrontend {
 }
 #[automatically_derived]
 impl ::worker_core::Frontend for DecoderFrontend {
-    type Actor = Decoder;
-    fn from_handle(handle: ::worker_core::Handle<Decoder>) -> Self {
-        Self(handle)
+    fn process(&self) -> &::worker_core::Process {
+        self.0.process()
     }
-    fn handle(&self) -> &::worker_core::Handle<Decoder> {
-        &self.0
+    fn stop(
+        &self,
+    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
+        self.0.stop()
     }
 }

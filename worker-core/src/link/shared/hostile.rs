@@ -1,0 +1,125 @@
+//! A backend that writes garbage everywhere it can: its frontend must come to no harm.
+//! Not here: what a hostile backend may do to its own calls, which is whatever it likes.
+
+use super::layout::{Direction, FRONTEND, Layout, REPLIES};
+use super::*;
+use crate::link::{Incoming as AnyIncoming, Outgoing as AnyOutgoing, SendError};
+use crate::ring::Memory;
+use crate::wire::codec::WriteError;
+use crate::wire::kind::Kind;
+use crate::wire::writer::Writer;
+use std::sync::atomic::Ordering;
+
+/// A sequence of numbers that is the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 ^ self.0 >> 29
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).unwrap()
+    }
+
+    /// A header word that is often nearly right, because nonsense alone is found out at once.
+    fn header(&mut self) -> u64 {
+        let lengths = [0, 16, 16, 16, 48, 1000, 131_072, 262_144, u64::from(u32::MAX)];
+        let length = if self.below(8) == 0 { self.next() & 0x3_FFFF } else { lengths[self.below(9)] };
+        let kind = if self.below(16) == 0 { self.next() & 0xFF } else { 1 + self.next() % 11 };
+        let flags = if self.below(2) == 0 { 0 } else { self.next() & 7 };
+        length | kind << 32 | flags << 40
+    }
+
+    /// A place in an extension, or a number next to the end of one.
+    fn region_word(&mut self) -> u64 {
+        let edges = [(64 << 20) - 65_536, 64 << 20, (64 << 20) + 1, u64::MAX, u64::MAX - 65_535];
+        if self.below(4) == 0 { edges[self.below(5)] } else { 65_536 * (self.next() % 16) }
+    }
+}
+
+fn frontend() -> (OwnedFd, LinkEnd, SharedMemory) {
+    let layout = Layout::DEFAULT;
+    let (descriptor, memory) = SharedMemory::create("hostile", layout.total_bytes()).unwrap();
+    let theirs = SharedMemory::map(&descriptor, layout.total_bytes()).unwrap();
+    let (bell, _) = doorbell().unwrap();
+    let (_, sleeper) = doorbell().unwrap();
+    let (beside, _) = Beside::pair().unwrap();
+    let side = Side::new(memory, layout, bell, FRONTEND, Arc::new(beside));
+    (descriptor, link_end(side, sleeper, REQUESTS, REPLIES), theirs)
+}
+
+fn scribble(theirs: &SharedMemory, numbers: &mut Numbers, direction: Direction) {
+    let ring = Layout::DEFAULT.ring(direction);
+    for offset in [128, 136, 256, 384, 512] {
+        theirs.store(offset, numbers.next() >> numbers.below(64), Ordering::Relaxed);
+    }
+    for line in 0..ring.capacity_bytes / 64 {
+        let offset = ring.base_bytes + line * 64;
+        theirs.store(offset, numbers.header(), Ordering::Relaxed);
+        theirs.store(offset + 8, numbers.next(), Ordering::Relaxed);
+        theirs.store(offset + 16, numbers.region_word(), Ordering::Relaxed);
+        theirs.store(offset + 24, numbers.region_word(), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn garbage_in_the_memory_is_an_error_and_nothing_worse() {
+    let mut numbers = Numbers(1);
+    let (mut broken, mut taken) = (0, 0);
+    for _ in 0..200 {
+        let (_descriptor, mut end, theirs) = frontend();
+        scribble(&theirs, &mut numbers, REPLIES);
+        let AnyIncoming::Shared(incoming) = &mut end.incoming else { unreachable!("a shared link") };
+        for _ in 0..100 {
+            match incoming.next() {
+                Ok(Some(arrived)) => {
+                    let mut payload = Vec::new();
+                    // What is copied need not make sense, but a whole extension at a time is enough.
+                    if incoming.assembled_bytes() < 1 << 20 {
+                        incoming.copy_payload(&arrived, &mut payload);
+                    }
+                    incoming.release(arrived);
+                    taken += 1;
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    broken += 1;
+                    break;
+                }
+            }
+        }
+    }
+    assert!(broken > 100 && taken > 100, "both were met: {broken} broken, {taken} taken");
+}
+
+#[test]
+fn garbage_in_the_positions_does_not_lead_a_sender_astray() {
+    let mut numbers = Numbers(2);
+    let bytes = vec![7; 100_000];
+    let mut full = 0;
+    for _ in 0..200 {
+        let (_descriptor, mut end, theirs) = frontend();
+        let AnyOutgoing::Shared(outgoing) = &mut end.outgoing else { unreachable!("a shared link") };
+        for id in 0..20 {
+            scribble(&theirs, &mut numbers, REPLIES);
+            let payload = |writer: &mut Writer<'_>| {
+                writer.extend(&bytes[..numbers_length(id)]).map_err(|_| WriteError::OutOfRoom)
+            };
+            match outgoing.send(Kind::Request, id, &payload) {
+                Ok(_) => {}
+                Err(SendError::NoRoom(_)) => {
+                    full += 1;
+                    outgoing.withdraw();
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+    assert!(full > 100, "a ring that is said to be read may still be full: {full}");
+}
+
+fn numbers_length(id: u64) -> usize {
+    usize::try_from(id * 7919 % 100_000).unwrap()
+}
