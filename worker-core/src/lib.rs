@@ -11,7 +11,7 @@ mod ring;
 mod sys;
 mod wire;
 
-pub use actor::{Actor, Context, Frontend, Handle, Pending};
+pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote};
 pub use errors::{CallError, DecodeError, EncodeError, Exit, ExitReason, PanicReport, SpawnError, StopError};
 pub use process::{Builder, Link, OnTimeout, Process, Usage};
 pub use wire::borrowed::Ref;
@@ -24,5 +24,5 @@ pub mod __private {
     pub use crate::wire::borrowed::Referent;
     pub use crate::wire::portable::{Fallible, Portable};
     pub use crate::wire::{bytes, path};
-    pub use serde;
+    pub use serde::{self, Deserialize, Serialize};
 }
