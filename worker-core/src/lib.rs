@@ -22,6 +22,7 @@ pub use worker_macros::process_actor;
 pub mod __private {
     pub use crate::actor::{Call, Constructed, Construction, GenericRequest, Replied};
     pub use crate::wire::borrowed::Referent;
+    pub use crate::wire::field::{ByRef, ByValue};
     pub use crate::wire::portable::{Fallible, Portable};
     pub use crate::wire::{bytes, path};
     pub use serde::{self, Deserialize, Serialize};

@@ -60,12 +60,15 @@ pub enum DecoderRequest<'a> {
     /// Runs [`Decoder::shift`].
     Shift {
         /// Argument `by` of [`Decoder::shift`].
+        #[serde(with = "::worker_core::__private::ByRef")]
         by: ::worker_core::Ref<'a, Point>,
         /// Argument `others` of [`Decoder::shift`].
+        #[serde(with = "::worker_core::__private::ByRef")]
         others: ::worker_core::Ref<'a, [Point]>,
         /// Argument `tag` of [`Decoder::shift`].
         tag: Option<&'a str>,
         /// Argument `at` of [`Decoder::shift`].
+        #[serde(with = "::worker_core::__private::ByRef")]
         at: Option<::worker_core::Ref<'a, Point>>,
     },
     /// Runs [`Decoder::log`].

@@ -54,12 +54,14 @@ where
     /// Runs [`Store::get`](inner::Store::get).
     Get {
         /// Argument `key` of [`Store::get`](inner::Store::get).
+        #[serde(with = "crate::worker::__private::ByRef")]
         key: crate::worker::Ref<'a, K>,
     },
     #[cfg(feature = "remove")]
     /// Runs [`Store::remove`](inner::Store::remove).
     Remove {
         /// Argument `key` of [`Store::remove`](inner::Store::remove).
+        #[serde(with = "crate::worker::__private::ByRef")]
         key: crate::worker::Ref<'a, K>,
         #[cfg(feature = "hint")]
         /// Argument `hint` of [`Store::remove`](inner::Store::remove).
@@ -86,6 +88,7 @@ where
     /// Runs [`Store::from_parts`](inner::Store::from_parts).
     FromParts {
         /// Argument `parts` of [`Store::from_parts`](inner::Store::from_parts).
+        #[serde(with = "crate::worker::__private::ByValue")]
         parts: Vec<(K, inner::Store<K, V, N>)>,
     },
 }
@@ -107,10 +110,12 @@ where
     /// Argument `r#type` of [`Store::put_as`](inner::Store::put_as).
     r#type: &'a str,
     /// Argument `value` of [`Store::put_as`](inner::Store::put_as).
+    #[serde(with = "crate::worker::__private::ByValue")]
     value: T,
     /// Argument `argument_3` of [`Store::put_as`](inner::Store::put_as).
     argument_3: (u8, u8),
     /// Argument `call` of [`Store::put_as`](inner::Store::put_as).
+    #[serde(with = "crate::worker::__private::ByRef")]
     call: Option<crate::worker::Ref<'a, K>>,
     #[serde(skip)]
     __marker: ::core::marker::PhantomData<(fn() -> V,)>,
