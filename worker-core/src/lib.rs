@@ -12,8 +12,10 @@ mod sys;
 mod wire;
 
 pub use actor::{Actor, Context, Frontend, Handle, Pending};
-pub use errors::{CallError, DecodeError, EncodeError, Exit, ExitReason, PanicReport, SpawnError, StopError};
-pub use process::{Builder, Link, OnTimeout, Process, Usage};
+pub use errors::{
+    CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
+};
+pub use process::{Backoff, Builder, Link, OnTimeout, Process, Restart, Usage};
 pub use wire::borrowed::Ref;
 pub use worker_macros::process_actor;
 

@@ -7,6 +7,7 @@ mod context;
 mod contract;
 mod generic;
 mod handle;
+mod outcome;
 mod panics;
 mod pending;
 mod reply;

@@ -67,7 +67,10 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) enum Fault {
     NotSent(Exit),
+    /// The deadline passed before the request had left.
+    NotSentInTime,
     Exited(Exit),
+    /// The deadline passed with the request in flight.
     TimedOut,
     Value(String),
     Memory(io::Error),
@@ -317,7 +320,7 @@ impl Client {
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return Err(Fault::TimedOut);
+                        return Err(Fault::NotSentInTime);
                     }
                     self.turn_free.wait_timeout(sending, left).unwrap_or_else(PoisonError::into_inner).0
                 }
@@ -399,7 +402,7 @@ impl Client {
         match death {
             Some(death) => Err(Fault::NotSent(death.exit)),
             None if in_time => Ok(()),
-            None => Err(Fault::TimedOut),
+            None => Err(Fault::NotSentInTime),
         }
     }
 
