@@ -17,6 +17,7 @@ use crate::errors::{CallError, EncodeError, Exit, SpawnError, StopError};
 use crate::link::Payload;
 use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, When};
 use crate::wire::codec::{self, WriteError};
+use crate::wire::descriptors::{Attached, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
 use crate::wire::writer::Writer;
@@ -45,8 +46,8 @@ impl<A: Actor> Handle<A> {
     ) -> Result<Self, SpawnError<E>> {
         let origin = Origin { builder: builder.clone(), type_name: A::NAME, entry: backend::serve::<A> };
         let (starting, recipe) = if builder.in_group || builder.restart.when != When::Never {
-            let constructor = encoded(constructor).map_err(SpawnError::Encode)?;
-            let recipe = Recipe { origin, constructor };
+            let (constructor, attached) = encoded(constructor).map_err(SpawnError::Encode)?;
+            let recipe = Recipe { origin, constructor, attached };
             (recipe.begin()?, Some(recipe))
         } else {
             (origin.begin(&|writer| codec::encode(constructor, writer))?, None)
@@ -281,10 +282,11 @@ fn instance<A: Actor, G: GenericRequest<A>, E>() -> Result<u64, CallError<E>> {
 }
 
 /// A constructor with its arguments, for every life that will run it.
-fn encoded<C: serde::Serialize>(constructor: &C) -> Result<Vec<u8>, EncodeError> {
+fn encoded<C: serde::Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), EncodeError> {
     let mut bytes = Vec::new();
-    match codec::encode(constructor, &mut Writer::to_heap(&mut bytes)) {
-        Ok(()) => Ok(bytes),
+    let (written, attached) = attached_by(|| codec::encode(constructor, &mut Writer::to_heap(&mut bytes)));
+    match written {
+        Ok(()) => Ok((bytes, attached)),
         Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),
         Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>("the heap has no end")),
     }

@@ -6,6 +6,7 @@ use crate::calls::{Fault, Outcome};
 use crate::errors::{CallError, DecodeError, EncodeError, SpawnError};
 use crate::process::Refused;
 use crate::wire::codec;
+use crate::wire::descriptors::with_arrived;
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
 
@@ -25,14 +26,15 @@ where
     T: Portable<ValueForm>,
     E: Portable<ErrorForm>,
 {
-    let result = match outcome.kind {
+    let attached = outcome.attached.take();
+    let result = with_arrived(attached, || match outcome.kind {
         Kind::Returned => T::read(&mut outcome.payload).map_err(CallError::Decode),
         Kind::Failed => match E::read(&mut outcome.payload) {
             Ok(error) => Err(CallError::Actor(error)),
             Err(error) => Err(CallError::Decode(error)),
         },
         kind => Err(reported(kind, &outcome.payload)),
-    };
+    });
     outcome.recycle();
     result
 }

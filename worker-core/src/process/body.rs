@@ -4,9 +4,9 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -18,10 +18,9 @@ use super::supervision::Refused;
 use super::usage::Usage;
 use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
+use crate::link::beside::Beside;
 use crate::sys::clock::Moment;
-use crate::sys::doorbell::wait_readable;
 use crate::sys::pidfd::PidFd;
-use crate::sys::socket;
 
 /// Time that a backend which has closed its link gets to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -35,7 +34,7 @@ pub(crate) struct Body {
     name: String,
     stop_timeout: Duration,
     /// On it the fork server tells of birth and end.
-    supervision: Mutex<OwnedFd>,
+    beside: Arc<Beside>,
     birth: OnceLock<Result<Birth, Refusal>>,
     /// When this program first saw that the process had ended.
     seen_ended: OnceLock<Moment>,
@@ -52,11 +51,11 @@ struct Birth {
 }
 
 impl Body {
-    pub(super) fn new(name: String, builder: &Builder, supervision: OwnedFd) -> Self {
+    pub(super) fn new(name: String, builder: &Builder, beside: Arc<Beside>) -> Self {
         Self {
             name,
             stop_timeout: builder.stop_timeout,
-            supervision: Mutex::new(supervision),
+            beside,
             birth: OnceLock::new(),
             seen_ended: OnceLock::new(),
             end: OnceLock::new(),
@@ -168,12 +167,11 @@ impl Body {
     }
 
     fn receive_birth(&self) -> Result<Birth, Refusal> {
-        let supervision = self.supervision.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = || Refusal::System {
             doing: "the fork server ended before it made the backend".to_owned(),
             errno: Errno::ECHILD as i32,
         };
-        let message = socket::receive(supervision.as_fd(), true).ok().flatten().ok_or_else(lost)?;
+        let message = self.beside.next_notice(None).ok_or_else(lost)?;
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
                 let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
@@ -186,10 +184,9 @@ impl Body {
 
     /// Takes the fork server's word for how the process ended. It has; that is known.
     fn receive_end(&self) -> (Exit, Option<Moment>) {
-        let supervision = self.supervision.lock().unwrap_or_else(PoisonError::into_inner);
         let deadline = Some(Instant::now() + REPORT);
-        if self.born().is_some() && wait_readable(supervision.as_fd(), deadline).unwrap_or(false) {
-            let message = socket::receive(supervision.as_fd(), false).ok().flatten();
+        if self.born().is_some() {
+            let message = self.beside.next_notice(deadline);
             if let Some(Notice::Ended { reason, gone_at }) =
                 message.and_then(|message| protocol::decode(&message.bytes))
             {

@@ -17,6 +17,7 @@ use crate::calls::{Client, Fault, Outcome, Ticket};
 use crate::errors::{Exit, PanicReport};
 use crate::link::Payload;
 use crate::wire::codec::{self, WriteError};
+use crate::wire::descriptors::{Attached, attach};
 use crate::wire::kind::Kind;
 
 /// One life of an actor.
@@ -57,6 +58,8 @@ pub(crate) struct Recipe {
     pub(crate) origin: Origin,
     /// The constructor and its arguments, encoded.
     pub(crate) constructor: Vec<u8>,
+    /// The descriptors among the arguments; each life gets duplicates.
+    pub(crate) attached: Attached,
 }
 
 impl Origin {
@@ -70,7 +73,13 @@ impl Origin {
 
 impl Recipe {
     pub(crate) fn begin(&self) -> Result<Starting, Refused> {
-        self.origin.begin(&|writer| writer.extend(&self.constructor).map_err(|_| WriteError::OutOfRoom))
+        self.origin.begin(&|writer| {
+            let refused = |error: io::Error| WriteError::Value(error.to_string());
+            for descriptor in self.attached.iter().flat_map(|parcel| parcel.descriptors()) {
+                attach(descriptor.try_clone().map_err(refused)?).map_err(WriteError::Value)?;
+            }
+            writer.extend(&self.constructor).map_err(|_| WriteError::OutOfRoom)
+        })
     }
 }
 
@@ -91,7 +100,8 @@ impl Starting {
         let why = match outcome {
             Ok(Outcome { kind: Kind::Returned, .. }) => return Started::Alive,
             Err(Fault::TimedOut) if self.constructing.is_ok() => return Started::NotYet,
-            Ok(Outcome { kind: Kind::Panicked, payload }) => match codec::decode::<PanicReport>(&payload) {
+            Ok(Outcome { kind: Kind::Panicked, payload, .. }) => match codec::decode::<PanicReport>(&payload)
+            {
                 Ok(report) => format!("its constructor {report}"),
                 Err(_) => "its constructor panicked".to_owned(),
             },

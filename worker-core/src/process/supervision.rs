@@ -17,10 +17,11 @@ use super::builder::{Builder, Link};
 use super::fork_server::{self, BackendStart, NotOrdered};
 use super::protocol::{Order, Refusal};
 use crate::calls::Client;
+use crate::link::beside::Beside;
 use crate::link::{self, LinkKind, NewLink};
 use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
-use crate::sys::{socket, while_doing};
+use crate::sys::while_doing;
 
 /// How much of a name the backend itself is told: more than any title shows.
 const TITLE_MAX_BYTES: usize = 1024;
@@ -47,8 +48,9 @@ pub(crate) fn spawn(
         Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
     })?;
     let open_files_soft = limits::open_files_soft();
-    let NewLink { kind, ours, theirs } = new_link(builder.link)?;
-    let (supervision, servers_end) = with_descriptors(socket::message_pair)?;
+    let (beside, servers_end) = with_descriptors(Beside::pair)?;
+    let beside = Arc::new(beside);
+    let NewLink { kind, ours, theirs } = new_link(builder.link, &beside)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
     let directory = with_descriptors(working_directory)?;
     let order = Order {
@@ -62,10 +64,10 @@ pub(crate) fn spawn(
     let mut descriptors = vec![servers_end.as_fd()];
     descriptors.extend(directory.iter().map(File::as_fd));
     descriptors.extend(theirs.iter().map(OwnedFd::as_fd));
-    fork_server::order(&order, &descriptors)?;
+    beside.believe(fork_server::order(&order, &descriptors)?);
     // Our copies of the other ends must go, or the end of the backend would never show on ours.
     drop((servers_end, theirs));
-    let body = Arc::new(Body::new(name, builder, supervision));
+    let body = Arc::new(Body::new(name, builder, beside));
     let watched = Arc::clone(&body);
     let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
     Ok((client, body))
@@ -81,14 +83,15 @@ fn working_directory() -> io::Result<Option<File>> {
     }
 }
 
-fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
+fn new_link(wanted: Option<Link>, beside: &Arc<Beside>) -> io::Result<NewLink> {
+    let create = |kind| with_descriptors(|| link::create(kind, Arc::clone(beside)));
     match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
-        Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
-        Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
-        None => match with_descriptors(|| link::create(LinkKind::Shared)) {
+        Some(Link::SharedMemory) => create(LinkKind::Shared),
+        Some(Link::Socket) => create(LinkKind::Socket),
+        None => match create(LinkKind::Shared) {
             // No such call, or a filter forbids it: the places that the socket link is for.
             Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
-                with_descriptors(|| link::create(LinkKind::Socket))
+                create(LinkKind::Socket)
             }
             other => other,
         },

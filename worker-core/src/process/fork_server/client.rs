@@ -35,14 +35,16 @@ pub(in crate::process) enum NotOrdered {
 }
 
 /// Sends an order to the fork server, starting one if there is none, or none any more.
-pub(in crate::process) fn order(order: &Order, descriptors: &[BorrowedFd<'_>]) -> Result<(), NotOrdered> {
+///
+/// Gives the process that will obey it.
+pub(in crate::process) fn order(order: &Order, descriptors: &[BorrowedFd<'_>]) -> Result<Pid, NotOrdered> {
     let message = protocol::encode(order);
     let mut attempts = 0;
     loop {
         let server = current()?;
         attempts += 1;
         match socket::send(server.control.as_fd(), &message, descriptors, true) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(server.pid),
             // It was killed: its backends are gone with it, and the next one starts afresh.
             Err(Errno::EPIPE | Errno::ECONNRESET) if attempts < 3 => retire(&server),
             Err(errno) => {
