@@ -192,7 +192,7 @@ fn a_deadline_that_passes_before_there_is_room_means_never_sent() {
         assert!(error.is_safe_to_retry());
         assert!(error.to_string().contains("not sent"), "{error}");
     }
-    worker.process().kill().unwrap();
+    kill(&worker);
     assert!(matches!(worker.note(&late, &[]), Err(CallError::NotSent(_))));
     assert!(!late.exists());
     fs::remove_file(begun).unwrap();
@@ -242,6 +242,20 @@ fn a_cancelled_call_leaves_nothing_behind() {
     let pending = worker.add_async(1);
     eventually("the reply is there", || pending.is_ready());
     assert_eq!(pending.cancel().unwrap().unwrap(), 1001);
+}
+
+#[test]
+fn requests_that_nobody_waits_for_find_the_end_too() {
+    let _watchdog = watchdog();
+    let worker = WorkerFrontend::spawn_with(&restarting(), 3).unwrap();
+    let noted = scratch_file("noted");
+    kill(&worker);
+    worker.note(&noted, &[]).unwrap();
+    eventually("the new life has got it", || noted.exists());
+    kill(&worker);
+    assert_eq!(worker.start_async().wait().unwrap(), 3);
+    assert_eq!(worker.process().restarts(), 2);
+    fs::remove_file(noted).unwrap();
 }
 
 #[test]

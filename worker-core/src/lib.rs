@@ -15,7 +15,7 @@ pub use actor::{Actor, Context, Frontend, Handle, Pending};
 pub use errors::{
     CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
 };
-pub use process::{Backoff, Builder, Link, OnTimeout, Process, Restart, Usage};
+pub use process::{Backoff, Builder, Link, OnTimeout, Output, Process, Restart, Usage};
 pub use wire::borrowed::Ref;
 pub use worker_macros::process_actor;
 

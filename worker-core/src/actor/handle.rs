@@ -186,6 +186,7 @@ impl<A: Actor> Handle<A> {
         let deadline = self.deadline();
         let mut killed = false;
         let started = self.lives().attempt(deadline, |life| {
+            self.must_live(life)?;
             let ticket = life.client.start(kind, payload, deadline);
             let ticket = ticket.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))?;
             Ok((Arc::clone(life), ticket))
@@ -198,10 +199,16 @@ impl<A: Actor> Handle<A> {
         let deadline = self.deadline();
         let mut killed = false;
         let sent = self.lives().attempt(deadline, |life| {
+            self.must_live(life)?;
             let sent = life.client.send_one_way(kind, payload, deadline);
             sent.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))
         });
         sent.map_err(|fault| fault_error::<R, _>(fault, killed))
+    }
+
+    #[inline]
+    fn must_live(&self, life: &Life) -> Result<(), Fault> {
+        if self.lives().is_over(life) { Err(Fault::NotSent(life.body.wait())) } else { Ok(()) }
     }
 
     /// Ends a backend that did not answer in time, or had no room in time, if that was asked for.

@@ -95,6 +95,12 @@ impl Body {
         self.end.get().is_none() && self.ended_by(Some(Instant::now())).is_ok_and(|ended| !ended)
     }
 
+    /// Whether somebody has waited for the end, and seen it.
+    #[inline]
+    pub(crate) fn is_known_to_have_ended(&self) -> bool {
+        self.end.get().is_some()
+    }
+
     /// What the process uses at this moment; all zero once it has ended.
     pub(crate) fn usage(&self) -> Usage {
         let usage = Usage::of(self.pid());
@@ -187,11 +193,12 @@ impl Body {
         let deadline = Some(Instant::now() + REPORT);
         if self.born().is_some() {
             let message = self.beside.next_notice(deadline);
-            if let Some(Notice::Ended { reason, gone_at }) =
+            if let Some(Notice::Ended { reason, stack_overflow, stderr_tail, gone_at }) =
                 message.and_then(|message| protocol::decode(&message.bytes))
             {
                 let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
-                return (Exit::new(self.pid(), &self.name, reason), Some(gone_at));
+                let exit = Exit { stack_overflow, stderr_tail, ..Exit::new(self.pid(), &self.name, reason) };
+                return (exit, Some(gone_at));
             }
         }
         self.unknown_end()

@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::restart::Restart;
 use crate::errors::Exit;
 
@@ -41,6 +43,7 @@ pub struct Builder {
     pub(crate) call_timeout: Option<Duration>,
     pub(crate) on_timeout: OnTimeout,
     pub(crate) link: Option<Link>,
+    pub(crate) stderr: Output,
     pub(crate) restart: Restart,
     pub(crate) on_exit: Option<ExitListener>,
     /// A group restarts the actor, whatever `restart` says.
@@ -74,6 +77,20 @@ pub enum OnTimeout {
     Kill,
 }
 
+/// Where the standard error of a backend goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Output {
+    /// To that of the program.
+    #[default]
+    Inherit,
+    /// Nowhere.
+    Null,
+    /// Nowhere, but the last lines, up to 8 KiB, travel with the [`Exit`]. They are read by
+    /// the fork server, so the backend may write any amount.
+    Tail,
+}
+
 /// How a frontend and its backend are connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,6 +112,7 @@ impl Default for Builder {
             call_timeout: None,
             on_timeout: OnTimeout::default(),
             link: None,
+            stderr: Output::default(),
             restart: Restart::never(),
             on_exit: None,
             in_group: false,
@@ -136,6 +154,36 @@ impl Builder {
     /// Sets what becomes of the backend when a blocking call times out.
     pub fn on_timeout(mut self, what: OnTimeout) -> Self {
         self.on_timeout = what;
+        self
+    }
+
+    /// Sets where the standard error of the backend goes: to that of the program by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use worker_core::{Builder, Output, process_actor};
+    ///
+    /// pub struct Complainer;
+    ///
+    /// #[process_actor]
+    /// impl Complainer {
+    ///     pub fn new() -> Self { Self }
+    ///     pub fn give_up(&self) {
+    ///         eprintln!("there is no more paper");
+    ///         std::process::abort()
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let complainer = ComplainerFrontend::spawn_with(&Builder::new().stderr(Output::Tail))?;
+    /// assert!(complainer.give_up().is_err());
+    /// assert_eq!(complainer.process().wait().stderr_tail, "there is no more paper\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stderr(mut self, output: Output) -> Self {
+        self.stderr = output;
         self
     }
 

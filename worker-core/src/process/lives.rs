@@ -73,6 +73,18 @@ impl Lives {
         }
     }
 
+    /// Whether a life is over, as far as can be told before anything is sent to it.
+    ///
+    /// For requests whose sender does not wait, and so would not find the end itself. Where another life
+    /// may follow, that is worth a system call; where none will, only what is known already counts.
+    #[inline]
+    pub(crate) fn is_over(&self, life: &Life) -> bool {
+        match &self.current {
+            Current::Only(_) => life.body.is_known_to_have_ended(),
+            Current::Renewed(_) => !life.body.is_alive(),
+        }
+    }
+
     /// Runs something with the life there is.
     pub(crate) fn with_current<T>(&self, run: impl FnOnce(&Life) -> T) -> T {
         match &self.current {

@@ -14,7 +14,7 @@ mod supervision;
 mod usage;
 mod view;
 
-pub use builder::{Builder, Link, OnTimeout};
+pub use builder::{Builder, Link, OnTimeout, Output};
 pub use restart::{Backoff, Restart};
 pub use usage::Usage;
 pub use view::Process;

@@ -58,6 +58,7 @@ pub(crate) fn spawn(
         name: cut(&name, TITLE_MAX_BYTES).to_owned(),
         link: kind,
         has_directory: directory.is_some(),
+        stderr: builder.stderr,
         stop_timeout: builder.stop_timeout,
         open_files_soft,
     };

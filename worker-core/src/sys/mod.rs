@@ -16,6 +16,7 @@ pub(crate) mod pidfd;
 pub(crate) mod proc_files;
 pub(crate) mod signals;
 pub(crate) mod socket;
+pub(crate) mod stack;
 pub(crate) mod title;
 
 use std::io;
