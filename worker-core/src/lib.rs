@@ -5,6 +5,7 @@
 mod actor;
 mod calls;
 mod errors;
+mod group;
 mod link;
 mod process;
 mod ring;
@@ -15,6 +16,7 @@ pub use actor::{Actor, Context, Frontend, Handle, Pending};
 pub use errors::{
     CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
 };
+pub use group::{Group, GroupError, Strategy};
 pub use process::{Backoff, Builder, Link, OnTimeout, Output, Process, Restart, Usage};
 pub use wire::borrowed::Ref;
 pub use worker_macros::process_actor;

@@ -22,5 +22,6 @@ pub use view::Process;
 pub(crate) use fork_server::BackendStart;
 pub(crate) use life::{Life, Origin, Recipe};
 pub(crate) use lives::Lives;
-pub(crate) use restart::When;
+pub(crate) use renewal::{Renewal, as_supervisor};
+pub(crate) use restart::{Ledger, When};
 pub(crate) use supervision::Refused;

@@ -17,6 +17,7 @@
 //!   goes on with it. So a slow constructor and impatient callers come to an end all the same.
 //! * R3: one thread at a time waits for a starting life: the one that has set `busy`.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -107,7 +108,7 @@ impl Renewal {
                 return Err(Fault::NotSent(dead.body.wait()));
             }
             if self.recipe.origin.builder.in_group {
-                if !state.attended {
+                if !state.attended || SUPERVISES.get() {
                     return Err(Fault::NotSent(dead.body.wait()));
                 }
                 state = self.wait(state, None, deadline)?;
@@ -272,6 +273,24 @@ impl Renewal {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+thread_local! {
+    /// Whether this thread runs a group just now: then it must not wait for one.
+    static SUPERVISES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what a supervisor does. A listener that it tells of an end may call a member that has ended,
+/// and would wait for this very thread; it gets `NotSent` instead.
+pub(crate) fn as_supervisor<T>(run: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SUPERVISES.set(self.0);
+        }
+    }
+    let _restore = Restore(SUPERVISES.replace(true));
+    run()
 }
 
 /// What a group does with its member.
