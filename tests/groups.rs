@@ -17,8 +17,7 @@ use std::time::{Duration, Instant};
 use support::processes::runs;
 use support::{eventually, scratch_file, watchdog};
 use worker_core::{
-    Builder, CallError, Context, Exit, ExitReason, Frontend, Group, GroupError, SpawnError, Strategy,
-    process_actor,
+    Builder, CallError, Context, Exit, ExitReason, Group, GroupError, SpawnError, Strategy, process_actor,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -434,7 +433,7 @@ fn restart_times(count: usize) -> Vec<Duration> {
         let start = Instant::now();
         for _ in 0..count / 10 {
             brief.process().kill().unwrap();
-            Frontend::process(&brief).wait();
+            brief.process().wait();
             assert!(group.supervise_for(Duration::ZERO).unwrap());
         }
         times.push(start.elapsed());

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,9 @@ use super::contract::Actor;
 use super::generic::{self, GenericRequest};
 use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
+use super::remote::Remote;
 use crate::calls::{Fault, Outcome};
-use crate::errors::{CallError, EncodeError, Exit, SpawnError, StopError};
+use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
 use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, When};
 use crate::wire::codec::{self, WriteError};
@@ -29,8 +31,7 @@ use crate::wire::writer::Writer;
 /// and ends; nobody waits for that, and it is ended by force after
 /// [`stop_timeout`](Builder::stop_timeout).
 pub struct Handle<A> {
-    process: Process,
-    timeout: Option<Duration>,
+    remote: Remote,
     actor: PhantomData<fn(A)>,
 }
 
@@ -56,8 +57,8 @@ impl<A: Actor> Handle<A> {
         let error = match made {
             Ok(Outcome { kind: Kind::Returned, .. }) => {
                 let lives = Arc::new(Lives::new(life, builder.on_timeout, recipe)?);
-                let process = Process::new(lives);
-                return Ok(Self { process, timeout: builder.call_timeout, actor: PhantomData });
+                let remote = Remote { process: Process::new(lives), timeout: builder.call_timeout };
+                return Ok(Self { remote, actor: PhantomData });
             }
             Ok(outcome) => spawn_error(outcome),
             Err(Fault::NotSent(exit) | Fault::Exited(exit)) => SpawnError::Exited(exit),
@@ -226,7 +227,7 @@ impl<A: Actor> Handle<A> {
 
     #[inline]
     fn deadline(&self) -> Option<Instant> {
-        self.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+        self.remote.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
     }
 }
 
@@ -234,52 +235,33 @@ impl<A> Handle<A> {
     /// The same actor, with another deadline for blocking calls.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { timeout: Some(timeout), ..self.clone() }
-    }
-
-    /// Ends the backend in order, and by force if it does not end in time.
-    ///
-    /// What was sent before is done first; then the `#[stopped]` hook runs, the actor is dropped and
-    /// the process ends. After [`stop_timeout`](Builder::stop_timeout) it gets SIGTERM, a second later
-    /// SIGKILL; the [`Exit`] says what it took. A backend that has ended already gives its `Exit` again.
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses to signal the backend.
-    pub fn stop(&self) -> Result<Exit, StopError> {
-        Ok(self.lives().stop()?)
-    }
-
-    /// Asks the backend to end in order, and does not wait for it. Calls that come later fail.
-    ///
-    /// So that many end at once: ask all of them first, then [`stop`](Handle::stop) each. Where there is
-    /// no room for the question now, `stop` will ask again.
-    pub fn ask_to_stop(&self) {
-        self.lives().ask_to_stop();
-    }
-
-    /// The process of the backend.
-    #[must_use]
-    pub fn process(&self) -> &Process {
-        &self.process
+        let remote = Remote { timeout: Some(timeout), ..self.remote.clone() };
+        Self { remote, actor: PhantomData }
     }
 
     #[inline]
     fn lives(&self) -> &Lives {
-        self.process.lives()
+        self.remote.process.lives()
     }
 }
 
 impl<A> Clone for Handle<A> {
     fn clone(&self) -> Self {
-        let process = Process::new(Arc::clone(self.process.lives()));
-        Self { process, timeout: self.timeout, actor: PhantomData }
+        Self { remote: self.remote.clone(), actor: PhantomData }
+    }
+}
+
+impl<A> Deref for Handle<A> {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.remote
     }
 }
 
 impl<A> fmt::Debug for Handle<A> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let process = &self.process;
+        let process = self.process();
         formatter.debug_struct("Handle").field("name", &process.name()).field("pid", &process.pid()).finish()
     }
 }

@@ -177,10 +177,14 @@ impl Body {
             doing: "the fork server ended before it made the backend".to_owned(),
             errno: Errno::ECHILD as i32,
         };
+        let cut_off = || Refusal::System {
+            doing: "the descriptor of a new process could not be taken".to_owned(),
+            errno: Errno::EMFILE as i32,
+        };
         let message = self.beside.next_notice(None).ok_or_else(lost)?;
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
-                let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
+                let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),

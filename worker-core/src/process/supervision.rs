@@ -47,7 +47,7 @@ pub(crate) fn spawn(
     let entry = CodeAddress::of(entry as usize).ok_or_else(|| {
         Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
     })?;
-    let open_files_soft = limits::open_files_soft();
+    let open_files_soft = limits::open_files_soft_of_user();
     let (beside, servers_end) = with_descriptors(Beside::pair)?;
     let beside = Arc::new(beside);
     let NewLink { kind, ours, theirs } = new_link(builder.link, &beside)?;

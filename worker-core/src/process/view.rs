@@ -21,6 +21,7 @@ use crate::errors::Exit;
 ///
 /// The backend may end at any time, also right after [`Process::is_alive`] said that it lives. Once a
 /// life has ended it stays so, and no other process is ever signalled or measured in its place.
+#[derive(Clone)]
 pub struct Process(Arc<Lives>);
 
 impl Process {

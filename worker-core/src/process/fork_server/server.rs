@@ -12,6 +12,8 @@
 //!   still a zombie, so the number cannot belong to anybody else.
 //! * F5: whatever can be done once for all backends is done here, before any is forked: signal
 //!   dispositions, fork handlers. Each page and each system call of a new backend counts.
+//! * F6: it accepts a backend only while the descriptors of the next order fit too: what does not fit
+//!   the kernel cuts off, and with it the socket on which to say so.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -46,6 +48,9 @@ const TERM_GRACE: Duration = Duration::from_secs(1);
 /// Exit status of a backend that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
 
+/// Descriptors that an order may need for a moment: those that come with it, and a pidfd, and some.
+const ROOM_FOR_ORDER: usize = 16;
+
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
 const CHILDREN: u64 = 2;
@@ -61,6 +66,10 @@ struct Server {
     events: SignalFd,
     epoll: Epoll,
     backends: HashMap<i32, Backend>,
+    /// Descriptors besides those of the backends; it never opens one for longer.
+    own_open_files: usize,
+    /// Pipes of backends that have one.
+    pipes: usize,
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
@@ -113,7 +122,16 @@ impl Server {
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
         let strange_threads = proc_files::thread_names().unwrap_or_default().split_off(1);
-        Ok(Self { control, _program: pidfd, events, epoll, backends: HashMap::new(), strange_threads })
+        Ok(Self {
+            control,
+            _program: pidfd,
+            events,
+            epoll,
+            backends: HashMap::new(),
+            own_open_files: proc_files::open_files().unwrap_or(ROOM_FOR_ORDER),
+            pipes: 0,
+            strange_threads,
+        })
     }
 
     fn serve(&mut self) -> i32 {
@@ -177,9 +195,9 @@ impl Server {
             Ok(entry) => entry,
             Err(refusal) => return Err((supervision, refusal)),
         };
-        // Each backend costs one descriptor here; a limit that is near is raised before it is reached.
-        if self.backends.len() as u64 * 2 > limits::open_files_soft() {
-            limits::raise_open_files();
+        // The next order must find room, or its sender would not even be told (F6).
+        if !self.has_room() && !limits::raise_open_files() {
+            return Err((supervision, system("the fork server has too many backends", Errno::EMFILE)));
         }
         let stderr = match Redirection::new(order.stderr) {
             Ok(stderr) => stderr,
@@ -207,6 +225,12 @@ impl Server {
         }
     }
 
+    /// Whether one more backend leaves room for the descriptors of the next order (F6).
+    fn has_room(&self) -> bool {
+        let in_use = self.own_open_files + self.backends.len() + self.pipes + ROOM_FOR_ORDER;
+        in_use as u64 <= limits::open_files_soft()
+    }
+
     fn adopt(
         &mut self,
         pid: Pid,
@@ -224,6 +248,7 @@ impl Server {
         // No event but the hang-up, which always counts (F3).
         let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token(pid)));
         if let Some(last_words) = &last_words {
+            self.pipes += 1;
             let _ = self.epoll.add(last_words, EpollEvent::new(EpollFlags::EPOLLIN, token(pid) | WORDS));
         }
         let mut backend = Backend {
@@ -243,7 +268,10 @@ impl Server {
         while let Ok(Some(_)) = self.events.read_signal() {}
         while let Some(Reaped { pid, reason, stack_overflow, gone_at }) = child::reap_one() {
             if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
-                let stderr_tail = backend.last_words.take().map_or_else(String::new, LastWords::into_text);
+                let stderr_tail = backend.last_words.take().map_or_else(String::new, |last_words| {
+                    self.pipes -= 1;
+                    last_words.into_text()
+                });
                 let notice = Notice::Ended { reason, stack_overflow, stderr_tail, gone_at };
                 backend.untold.push((notice, None));
                 backend.is_reaped = true;
