@@ -5,7 +5,10 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::errno_of;
 
 /// The soft limit before this library raised it, and what it raised it to.
 static RAISED: Mutex<Option<(u64, u64)>> = Mutex::new(None);
@@ -38,7 +41,10 @@ pub(crate) fn raise_open_files() -> bool {
 
 /// Makes descriptors, and raises the soft limit of them when it is what stands in the way.
 pub(crate) fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    make().or_else(|error| if raise_open_files() { make() } else { Err(error) })
+    make().or_else(|error| {
+        let at_limit = errno_of(&error) == Some(Errno::EMFILE);
+        if at_limit && raise_open_files() { make() } else { Err(error) }
+    })
 }
 
 /// Sets the soft limit of open descriptors; it counts as chosen by the user from now on.
