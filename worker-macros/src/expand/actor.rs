@@ -167,15 +167,14 @@ pub(super) fn answer(runtime: &syn::Path, method: &Method, user_call: TokenStrea
         Reply::Result(..) | Reply::Alias(_) => "reply_result",
     };
     let how = names::at_output(&method.function, how);
-    let user_call = match &method.reply {
-        // A type of another sort is to be refused in our words.
+    match &method.reply {
+        // A type of another sort is to be refused in our words, at the type.
         Reply::Alias(ty) if !types::is_result(ty) => {
             let fallible = types::located(&parse_quote!(#runtime::__private::Fallible), how.span());
-            quote_spanned!(how.span()=> #fallible::result(#user_call))
+            quote_spanned!(how.span()=> call.#how(#fallible::result(#user_call)))
         }
-        _ => user_call,
-    };
-    quote_spanned!(how.span()=> call.#how(#user_call))
+        _ => emit!(call.#how(#user_call)),
+    }
 }
 
 /// The user's deprecation is for callers, not for the code that carries a call over.
