@@ -13,6 +13,7 @@ use crate::errors::DecodeError;
 use crate::link::{Arrived, Interest, LinkEnd, Wake};
 use crate::process::BackendStart;
 use crate::wire::codec;
+use crate::wire::descriptors::with_arrived;
 use crate::wire::kind::Kind;
 
 /// Exit status of a backend that panicked where no caller was: that of any Rust program.
@@ -34,12 +35,13 @@ pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
 
 /// Makes the actor as the first message says; `None` if that failed, which the frontend knows then.
 fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<A> {
-    let arrived = next(link)?;
+    let mut arrived = next(link)?;
+    let attached = arrived.attached.take();
     let replies = Replies::new(link, arrived.id, true);
     let bytes = payload(link, &arrived);
     // Decoding runs code of the user too: what panics there is told like any panic.
     let made = panics::catch(|| {
-        let constructor = codec::decode::<A::Constructor<'_>>(bytes)?;
+        let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
         let constructed = A::construct(constructor, &Construction::new());
         Ok(constructed.0.map(|mut actor| {
             actor.started(context);
@@ -66,7 +68,7 @@ fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<
 
 /// Serves until asked to stop, or until the last frontend is gone and its requests are done.
 fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
-    while let Some(arrived) = next(link) {
+    while let Some(mut arrived) = next(link) {
         let wanted = match arrived.kind {
             Kind::Request | Kind::GenericRequest => true,
             Kind::OneWay | Kind::GenericOneWay => false,
@@ -80,7 +82,10 @@ fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
         link.borrow().incoming.note_taken();
         let replies = Replies::new(link, arrived.id, wanted);
         let bytes = payload(link, &arrived);
-        let handled = panics::catch(|| handle(actor, arrived.kind, bytes, &replies, context));
+        let attached = arrived.attached.take();
+        let handled = panics::catch(|| {
+            with_arrived(attached, || handle(actor, arrived.kind, bytes, &replies, context))
+        });
         match handled {
             Ok(Ok(())) => {}
             Ok(Err(error)) if wanted => replies.not_decoded(&error),

@@ -18,6 +18,7 @@ use crate::errors::{CallError, DecodeError, EncodeError, SpawnError};
 use crate::link::Payload;
 use crate::process::{self, Builder, OnTimeout, Refused};
 use crate::wire::codec;
+use crate::wire::descriptors::with_arrived;
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
 
@@ -264,14 +265,15 @@ where
     T: Portable<ValueForm>,
     E: Portable<ErrorForm>,
 {
-    let result = match outcome.kind {
+    let attached = outcome.attached.take();
+    let result = with_arrived(attached, || match outcome.kind {
         Kind::Returned => T::read(&mut outcome.payload).map_err(CallError::Decode),
         Kind::Failed => match E::read(&mut outcome.payload) {
             Ok(error) => Err(CallError::Actor(error)),
             Err(error) => Err(CallError::Decode(error)),
         },
         kind => Err(reported(kind, &outcome.payload)),
-    };
+    });
     outcome.recycle();
     result
 }

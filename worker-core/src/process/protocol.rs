@@ -13,7 +13,7 @@ use crate::sys::module::CodeAddress;
 
 /// From the program to its fork server, on the control socket: fork a backend.
 ///
-/// Descriptors beside it: the server's end of the supervision socket, the working directory if
+/// Descriptors beside it: the far end of the socket beside the link, the working directory if
 /// there is one, the backend's parts of the link.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
@@ -27,7 +27,7 @@ pub(super) struct Order {
     pub(super) open_files_soft: u64,
 }
 
-/// From the fork server to the program, on the supervision socket of one backend.
+/// From the fork server to the program, on the socket beside the link of one backend.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Notice {
     /// The backend runs. Its pidfd comes beside it.

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -20,13 +20,13 @@ use super::protocol::{self, Notice, Order, Refusal};
 use super::usage::Usage;
 use crate::calls::{Client, Death, Ending};
 use crate::errors::{Exit, ExitReason};
+use crate::link::beside::Beside;
 use crate::link::{self, LinkKind, NewLink};
 use crate::sys::clock::Moment;
-use crate::sys::doorbell::wait_readable;
 use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
 use crate::sys::pidfd::PidFd;
-use crate::sys::{socket, while_doing};
+use crate::sys::while_doing;
 
 /// Time that a backend which has closed its link gets to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub struct Process {
     name: String,
     stop_timeout: Duration,
     /// On it the fork server tells of birth and end.
-    supervision: Mutex<OwnedFd>,
+    beside: Arc<Beside>,
     birth: OnceLock<Result<Birth, Refusal>>,
     /// When this program first saw that the process had ended.
     seen_ended: OnceLock<Moment>,
@@ -83,9 +83,10 @@ pub(crate) fn spawn(
     let entry = CodeAddress::of(entry as usize).ok_or_else(|| {
         Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
     })?;
-    let open_files_soft = limits::open_files_soft();
-    let NewLink { kind, ours, theirs } = new_link(builder.link)?;
-    let (supervision, servers_end) = with_descriptors(socket::message_pair)?;
+    let open_files_soft = limits::open_files_soft_of_user();
+    let (beside, servers_end) = with_descriptors(Beside::pair)?;
+    let beside = Arc::new(beside);
+    let NewLink { kind, ours, theirs } = new_link(builder.link, &beside)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
     let directory = with_descriptors(working_directory)?;
     let order = Order {
@@ -99,13 +100,13 @@ pub(crate) fn spawn(
     let mut descriptors = vec![servers_end.as_fd()];
     descriptors.extend(directory.iter().map(File::as_fd));
     descriptors.extend(theirs.iter().map(OwnedFd::as_fd));
-    fork_server::order(&order, &descriptors)?;
+    beside.believe(fork_server::order(&order, &descriptors)?);
     // Our copies of the other ends must go, or the end of the backend would never show on ours.
     drop((servers_end, theirs));
     let process = Arc::new(Process {
         name,
         stop_timeout: builder.stop_timeout,
-        supervision: Mutex::new(supervision),
+        beside,
         birth: OnceLock::new(),
         seen_ended: OnceLock::new(),
         end: OnceLock::new(),
@@ -125,14 +126,15 @@ fn working_directory() -> io::Result<Option<File>> {
     }
 }
 
-fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
+fn new_link(wanted: Option<Link>, beside: &Arc<Beside>) -> io::Result<NewLink> {
+    let create = |kind| with_descriptors(|| link::create(kind, Arc::clone(beside)));
     match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
-        Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
-        Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
-        None => match with_descriptors(|| link::create(LinkKind::Shared)) {
+        Some(Link::SharedMemory) => create(LinkKind::Shared),
+        Some(Link::Socket) => create(LinkKind::Socket),
+        None => match create(LinkKind::Shared) {
             // No such call, or a filter forbids it: the places that the socket link is for.
             Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
-                with_descriptors(|| link::create(LinkKind::Socket))
+                create(LinkKind::Socket)
             }
             other => other,
         },
@@ -260,15 +262,18 @@ impl Process {
     }
 
     fn receive_birth(&self) -> Result<Birth, Refusal> {
-        let supervision = self.supervision.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = || Refusal::System {
             doing: "the fork server ended before it made the backend".to_owned(),
             errno: Errno::ECHILD as i32,
         };
-        let message = socket::receive(supervision.as_fd(), true).ok().flatten().ok_or_else(lost)?;
+        let cut_off = || Refusal::System {
+            doing: "the descriptor of a new process could not be taken".to_owned(),
+            errno: Errno::EMFILE as i32,
+        };
+        let message = self.beside.next_notice(None).ok_or_else(lost)?;
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
-                let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
+                let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),
@@ -278,10 +283,9 @@ impl Process {
 
     /// Takes the fork server's word for how the process ended. It has; that is known.
     fn receive_end(&self) -> (Exit, Option<Moment>) {
-        let supervision = self.supervision.lock().unwrap_or_else(PoisonError::into_inner);
         let deadline = Some(Instant::now() + REPORT);
-        if self.born().is_some() && wait_readable(supervision.as_fd(), deadline).unwrap_or(false) {
-            let message = socket::receive(supervision.as_fd(), false).ok().flatten();
+        if self.born().is_some() {
+            let message = self.beside.next_notice(deadline);
             if let Some(Notice::Ended { reason, gone_at }) =
                 message.and_then(|message| protocol::decode(&message.bytes))
             {

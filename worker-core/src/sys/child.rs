@@ -54,22 +54,23 @@ pub(crate) fn kill_group(leader: Pid) {
 /// Descriptors that no fork of this process may keep.
 static KEPT_FROM_FORKS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 
-/// Has every later `fork` of this process close these descriptors in the child.
-///
-/// Close-on-exec is not enough: code that forks without an exec would hold a backend's end of its
-/// link open, and its death would not be seen.
+/// Prepares [`close_in_forks`] in this process and its forks. Once is enough for all of them.
 ///
 /// # Source
 ///
 /// `pthread_atfork(3)`.
+pub(crate) fn watch_forks() {
+    // SAFETY: the handler only locks a mutex that is never held across a fork, and closes.
+    unsafe { libc::pthread_atfork(None, None, Some(close_kept)) };
+}
+
+/// Has every later `fork` of this process close these descriptors in the child.
+///
+/// Close-on-exec is not enough: code that forks without an exec would hold a backend's end of its
+/// link open, and its death would not be seen.
 pub(crate) fn close_in_forks(descriptors: &[BorrowedFd<'_>]) {
     let mut kept = KEPT_FROM_FORKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = kept.is_empty();
     kept.extend(descriptors.iter().map(AsRawFd::as_raw_fd));
-    if first {
-        // SAFETY: the handler only locks a mutex that is never held across a fork, and closes.
-        unsafe { libc::pthread_atfork(None, None, Some(close_kept)) };
-    }
 }
 
 extern "C" fn close_kept() {

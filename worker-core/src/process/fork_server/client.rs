@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getpid};
 use super::{MARKER, copy};
 use crate::process::protocol::{self, Order};
 use crate::sys::limits::with_descriptors;
-use crate::sys::{exec, module, socket, while_doing};
+use crate::sys::{exec, module, retry_on_interrupt, socket, while_doing};
 
 /// The fork server of this process.
 static CURRENT: Mutex<Option<Arc<Server>>> = Mutex::new(None);
@@ -35,14 +35,16 @@ pub(in crate::process) enum NotOrdered {
 }
 
 /// Sends an order to the fork server, starting one if there is none, or none any more.
-pub(in crate::process) fn order(order: &Order, descriptors: &[BorrowedFd<'_>]) -> Result<(), NotOrdered> {
+///
+/// Gives the process that will obey it.
+pub(in crate::process) fn order(order: &Order, descriptors: &[BorrowedFd<'_>]) -> Result<Pid, NotOrdered> {
     let message = protocol::encode(order);
     let mut attempts = 0;
     loop {
         let server = current()?;
         attempts += 1;
         match socket::send(server.control.as_fd(), &message, descriptors, true) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(server.pid),
             // It was killed: its backends are gone with it, and the next one starts afresh.
             Err(Errno::EPIPE | Errno::ECONNRESET) if attempts < 3 => retire(&server),
             Err(errno) => {
@@ -84,6 +86,6 @@ fn retire(server: &Arc<Server>) {
     if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, server)) {
         *current = None;
         // It has closed its socket, so it is ending; somebody else may have reaped it (ECHILD).
-        let _ = waitpid(server.pid, None);
+        let _ = retry_on_interrupt(|| waitpid(server.pid, None));
     }
 }

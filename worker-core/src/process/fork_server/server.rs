@@ -5,13 +5,18 @@
 //! * F1: it has one thread, so a fork of it is a whole process.
 //! * F2: backends are its children and carry a parent-death signal; it ends when the program does,
 //!   which it sees by its pidfd even if a stray process holds the control socket open.
-//! * F3: it keeps one descriptor a backend, the supervision socket, on which it tells the end; when
-//!   that hangs up, every frontend is gone, and the backend's time to end begins to run.
+//! * F3: it keeps one descriptor a backend, the socket beside its link, on which it tells birth and
+//!   end; when that hangs up, every frontend is gone, and the backend's time to end begins to run. The
+//!   backend may have filled it; then what there is to tell waits for room, and nothing else does.
 //! * F4: a backend leads a process group of its own. It is killed as a group while the leader is
 //!   still a zombie, so the number cannot belong to anybody else.
+//! * F5: whatever can be done once for all backends is done here, before any is forked: signal
+//!   dispositions, fork handlers. Each page and each system call of a new backend counts.
+//! * F6: it accepts a backend only while the descriptors of the next order fit too: what does not fit
+//!   the kernel cuts off, and with it the socket on which to say so.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -24,7 +29,7 @@ use crate::link::{self, LinkEnd};
 use crate::process::protocol::{self, Notice, Order, Refusal};
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
-use crate::sys::{child, limits, proc_files, signals, socket, title};
+use crate::sys::{child, descriptors, limits, proc_files, signals, socket, title};
 
 /// What a new backend begins with.
 #[derive(Debug)]
@@ -41,6 +46,9 @@ const TERM_GRACE: Duration = Duration::from_secs(1);
 /// Exit status of a backend that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
 
+/// Descriptors that an order may need for a moment: those that come with it, and a pidfd, and some.
+const ROOM_FOR_ORDER: usize = 12;
+
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
 const CHILDREN: u64 = 2;
@@ -49,10 +57,13 @@ const FIRST_BACKEND: u64 = 16;
 
 struct Server {
     control: OwnedFd,
-    program: PidFd,
+    /// Held open for the event of the program's end.
+    _program: PidFd,
     events: SignalFd,
     epoll: Epoll,
     backends: HashMap<i32, Backend>,
+    /// Descriptors besides those of the backends; it never opens one for longer.
+    own_open_files: usize,
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
@@ -62,6 +73,10 @@ struct Backend {
     supervision: OwnedFd,
     stop_timeout: Duration,
     ending: Option<Ending>,
+    /// What could not be told yet.
+    untold: Vec<(Notice, Option<PidFd>)>,
+    waits_for_room: bool,
+    is_reaped: bool,
 }
 
 /// A backend without frontends: what happens to it next, and when.
@@ -82,6 +97,7 @@ pub(super) fn run(control: OwnedFd, program: Pid) -> ! {
 impl Server {
     fn new(control: OwnedFd, program: Pid) -> nix::Result<Self> {
         signals::reset();
+        child::watch_forks();
         // The terminal's Ctrl-C is for the program, which then ends us.
         setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
         let executable = std::env::current_exe().unwrap_or_default();
@@ -99,7 +115,15 @@ impl Server {
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
         let strange_threads = proc_files::thread_names().unwrap_or_default().split_off(1);
-        Ok(Self { control, program: pidfd, events, epoll, backends: HashMap::new(), strange_threads })
+        Ok(Self {
+            control,
+            _program: pidfd,
+            events,
+            epoll,
+            backends: HashMap::new(),
+            own_open_files: proc_files::open_files().unwrap_or(ROOM_FOR_ORDER),
+            strange_threads,
+        })
     }
 
     fn serve(&mut self) -> i32 {
@@ -119,7 +143,10 @@ impl Server {
                     },
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
-                    token => self.frontends_gone(token - FIRST_BACKEND),
+                    token if event.events().contains(EpollFlags::EPOLLHUP) => {
+                        self.frontends_gone(token - FIRST_BACKEND);
+                    }
+                    token => self.tell_untold(token - FIRST_BACKEND),
                 }
             }
             self.end_overdue();
@@ -128,7 +155,7 @@ impl Server {
 
     /// Ends with everything that came from here (F2).
     fn end(&self) -> i32 {
-        for &pid in self.backends.keys() {
+        for (&pid, _) in self.backends.iter().filter(|(_, backend)| !backend.is_reaped) {
             child::kill_group(Pid::from_raw(pid));
         }
         0
@@ -145,7 +172,8 @@ impl Server {
             None => (supervision, Refusal::Code("the fork server got an order it cannot read".to_owned())),
         };
         let (supervision, refusal) = refusal;
-        tell(&supervision, &Notice::Refused(refusal), None);
+        // Nobody else has used this socket, so there is room.
+        let _ = tell(&supervision, &Notice::Refused(refusal), None);
     }
 
     fn spawn(
@@ -158,17 +186,14 @@ impl Server {
             Ok(entry) => entry,
             Err(refusal) => return Err((supervision, refusal)),
         };
-        // Each backend costs one descriptor here; a limit that is near is raised before it is reached.
-        if self.backends.len() as u64 * 2 > limits::open_files_soft() {
-            limits::raise_open_files();
+        // The next order must find room, or its sender would not even be told (F6).
+        if !self.has_room() && !limits::raise_open_files() {
+            return Err((supervision, system("the fork server has too many backends", Errno::EMFILE)));
         }
         let server = getpid();
         match child::fork_single_threaded() {
             Err(errno) => Err((supervision, system("a process could not be forked", errno))),
-            Ok(ForkResult::Child) => {
-                drop(supervision);
-                self.become_backend(server, order, descriptors, entry)
-            }
+            Ok(ForkResult::Child) => become_backend(server, order, descriptors, supervision, entry),
             Ok(ForkResult::Parent { child }) => {
                 // Both sides do this, because either may be the first to need it.
                 let _ = setpgid(child, child);
@@ -178,80 +203,66 @@ impl Server {
         }
     }
 
+    /// Whether one more backend leaves room for the descriptors of the next order (F6).
+    fn has_room(&self) -> bool {
+        let in_use = self.own_open_files + self.backends.len() + ROOM_FOR_ORDER;
+        in_use as u64 <= limits::open_files_soft()
+    }
+
     fn adopt(&mut self, pid: Pid, supervision: OwnedFd, stop_timeout: Duration) {
-        match PidFd::open(pid) {
-            Ok(pidfd) => {
-                let notice = Notice::Born { pid: pid.as_raw().unsigned_abs() };
-                tell(&supervision, &notice, Some(&pidfd));
-            }
+        let notice = match PidFd::open(pid) {
+            Ok(pidfd) => (Notice::Born { pid: pid.as_raw().unsigned_abs() }, Some(pidfd)),
             Err(errno) => {
-                let refusal = system("a process could not be opened", errno);
-                tell(&supervision, &Notice::Refused(refusal), None);
                 child::kill_group(pid);
+                (Notice::Refused(system("a process could not be opened", errno)), None)
             }
-        }
-        let token = FIRST_BACKEND + u64::from(pid.as_raw().unsigned_abs());
-        // No event but the hang-up, which always counts (F3).
-        let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token));
-        self.backends.insert(pid.as_raw(), Backend { supervision, stop_timeout, ending: None });
-    }
-
-    /// Turns the forked copy into a backend. Nothing here may return into the server's loop.
-    fn become_backend(&mut self, server: Pid, order: Order, descriptors: Vec<OwnedFd>, entry: Entry) -> ! {
-        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-        let _ = signals::die_with_parent();
-        // The signal is sent for an end that comes after the line above; this is the end before it.
-        if getppid() != server {
-            child::exit_now(STATUS_NOT_STARTED);
-        }
-        self.close_everything();
-        signals::reset();
-        limits::set_open_files_soft(order.open_files_soft);
-        title::set(&order.name);
-        let mut descriptors = descriptors.into_iter();
-        if order.has_directory
-            && let Some(directory) = descriptors.next()
-        {
-            let _ = fchdir(directory);
-        }
-        let status = match link::open(order.link, descriptors.collect()) {
-            Ok(link) => {
-                child::close_in_forks(&link.descriptors());
-                entry(BackendStart { name: order.name, link })
-            }
-            Err(_) => STATUS_NOT_STARTED,
         };
-        std::process::exit(status)
-    }
-
-    /// Closes what belongs to the server, so that no backend holds an end of another's link open.
-    fn close_everything(&mut self) {
-        use nix::unistd::close;
-        use std::os::fd::AsRawFd;
-        let own = [
-            self.control.as_raw_fd(),
-            self.program.as_fd().as_raw_fd(),
-            self.events.as_fd().as_raw_fd(),
-            self.epoll.0.as_raw_fd(),
-        ];
-        self.backends.clear();
-        for descriptor in own {
-            let _ = close(descriptor);
-        }
+        // No event but the hang-up, which always counts (F3).
+        let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token(pid)));
+        let mut backend = Backend {
+            supervision,
+            stop_timeout,
+            ending: None,
+            untold: vec![notice],
+            waits_for_room: false,
+            is_reaped: false,
+        };
+        backend.tell(&self.epoll, token(pid));
+        self.backends.insert(pid.as_raw(), backend);
     }
 
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
         while let Some((pid, reason, gone_at)) = child::reap_one() {
-            if let Some(backend) = self.backends.remove(&pid.as_raw()) {
-                tell(&backend.supervision, &Notice::Ended { reason, gone_at }, None);
+            if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
+                backend.untold.push((Notice::Ended { reason, gone_at }, None));
+                backend.is_reaped = true;
+                backend.ending = None;
+                backend.tell(&self.epoll, token(pid));
+                if !backend.untold.is_empty() {
+                    self.backends.insert(pid.as_raw(), backend);
+                }
+            }
+        }
+    }
+
+    /// There is room to tell again, once whoever is told has taken something off the socket.
+    fn tell_untold(&mut self, pid: u64) {
+        let Ok(pid) = i32::try_from(pid) else { return };
+        if let Some(backend) = self.backends.get_mut(&pid) {
+            backend.tell(&self.epoll, token(Pid::from_raw(pid)));
+            if backend.is_reaped && backend.untold.is_empty() {
+                self.backends.remove(&pid);
             }
         }
     }
 
     fn frontends_gone(&mut self, pid: u64) {
         let Ok(pid) = i32::try_from(pid) else { return };
-        if let Some(backend) = self.backends.get_mut(&pid) {
+        if self.backends.get(&pid).is_some_and(|backend| backend.is_reaped) {
+            // Nobody is left to be told.
+            self.backends.remove(&pid);
+        } else if let Some(backend) = self.backends.get_mut(&pid) {
             // A hang-up stays true; it has been heard.
             let _ = self.epoll.delete(&backend.supervision);
             let at = Instant::now() + backend.stop_timeout;
@@ -280,6 +291,50 @@ impl Server {
     }
 }
 
+/// Turns the forked copy into a backend. Nothing here may return into the server's loop.
+fn become_backend(
+    server: Pid,
+    order: Order,
+    descriptors: Vec<OwnedFd>,
+    supervision: OwnedFd,
+    entry: Entry,
+) -> ! {
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    let _ = signals::die_with_parent();
+    // The signal is sent for an end that comes after the line above; this is the end before it.
+    if getppid() != server {
+        child::exit_now(STATUS_NOT_STARTED);
+    }
+    close_all_but(descriptors.iter().chain([&supervision]));
+    // The dispositions are the server's, which has reset them (F5).
+    signals::unblock_all();
+    limits::set_open_files_soft(order.open_files_soft);
+    title::set(&order.name);
+    let mut descriptors = descriptors.into_iter();
+    if order.has_directory
+        && let Some(directory) = descriptors.next()
+    {
+        let _ = fchdir(directory);
+    }
+    let status = match link::open(order.link, descriptors.collect(), supervision) {
+        Ok(link) => {
+            child::close_in_forks(&link.descriptors());
+            entry(BackendStart { name: order.name, link })
+        }
+        Err(_) => STATUS_NOT_STARTED,
+    };
+    std::process::exit(status)
+}
+
+/// Closes what belongs to the server, so that no backend holds an end of another's link open.
+#[allow(unsafe_code)]
+fn close_all_but<'kept>(kept: impl Iterator<Item = &'kept OwnedFd>) {
+    let mut kept: Vec<RawFd> = kept.map(AsRawFd::as_raw_fd).collect();
+    // SAFETY: the owners of all others are the server's values, and in a backend, which never comes
+    // back to them, they are neither used nor dropped.
+    unsafe { descriptors::close_all_but(&mut kept) }
+}
+
 fn check(order: &Order, strange_threads: &[String]) -> Result<Entry, Refusal> {
     if !strange_threads.is_empty() {
         return Err(Refusal::ThreadsRunning(strange_threads.to_vec()));
@@ -299,8 +354,29 @@ fn system(doing: &str, errno: Errno) -> Refusal {
     Refusal::System { doing: doing.to_owned(), errno: errno as i32 }
 }
 
-fn tell(supervision: &OwnedFd, notice: &Notice, pidfd: Option<&PidFd>) {
+impl Backend {
+    /// Tells what there is to tell, as far as the socket has room (F3).
+    fn tell(&mut self, epoll: &Epoll, token: u64) {
+        while let Some((notice, pidfd)) = self.untold.first() {
+            if tell(&self.supervision, notice, pidfd.as_ref()) == Err(Errno::EAGAIN) {
+                break;
+            }
+            self.untold.remove(0);
+        }
+        let is_full = !self.untold.is_empty();
+        if is_full != std::mem::replace(&mut self.waits_for_room, is_full) {
+            let events = if is_full { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
+            let _ = epoll.modify(&self.supervision, &mut EpollEvent::new(events, token));
+        }
+    }
+}
+
+fn token(pid: Pid) -> u64 {
+    FIRST_BACKEND + u64::from(pid.as_raw().unsigned_abs())
+}
+
+/// Tells without waiting; a frontend that is gone does not want to know.
+fn tell(supervision: &OwnedFd, notice: &Notice, pidfd: Option<&PidFd>) -> nix::Result<()> {
     let descriptors: Vec<_> = pidfd.iter().map(|pidfd| pidfd.as_fd()).collect();
-    // A frontend that is gone does not want to know.
-    let _ = socket::send(supervision.as_fd(), &protocol::encode(notice), &descriptors, false);
+    socket::send(supervision.as_fd(), &protocol::encode(notice), &descriptors, false)
 }
