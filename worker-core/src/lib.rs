@@ -58,6 +58,7 @@ mod calls;
 #[cfg(doctest)]
 mod documents;
 mod errors;
+pub mod frames;
 mod group;
 mod link;
 mod process;
