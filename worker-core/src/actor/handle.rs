@@ -66,8 +66,8 @@ impl<A: Actor> Handle<A> {
             Err(Fault::Memory(error)) => SpawnError::Io(error),
             Err(Fault::TimedOut | Fault::NotSentInTime) => unreachable!("a spawn has no deadline"),
         };
-        // Nothing is left behind: the process, which has no actor, ends now.
-        life.end_now();
+        // Nothing is left behind: the process, which has no actor, is ending, and gets the time to.
+        let _ = life.see_end();
         Err(error)
     }
 

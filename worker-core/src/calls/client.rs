@@ -134,6 +134,10 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// Messages that a leader takes in before it looks at its deadline: as many as a ring has room for.
+const LAP_MESSAGES: u32 = 4096;
+/// Nothing more has arrived.
+const LAP_ENDED: u32 = u32::MAX;
 /// Longest buffer that a thread keeps.
 const SPARE_MAX_BYTES: usize = 64 * 1024;
 
@@ -176,7 +180,7 @@ impl Client {
         };
         // Left again on an error, and when a value panics while it is encoded.
         let entered = Entered { client: self, id };
-        let sent = self.send(kind, id, payload, deadline)?;
+        let (sent, _) = self.send(kind, id, payload, deadline)?;
         std::mem::forget(entered);
         Ok(Ticket { id, sent })
     }
@@ -192,7 +196,17 @@ impl Client {
         if let Some(death) = &self.state().death {
             return Err(Fault::NotSent(death.exit.clone()));
         }
-        self.send(kind, 0, payload, deadline).map(drop)
+        let (sent, rang) = self.send(kind, 0, payload, deadline)?;
+        if !rang {
+            return Ok(());
+        }
+        // Nobody waits for a reply to this, so nobody would find that the other side died asleep. It had
+        // to be woken, or rung for: at such a moment the look costs little.
+        let now = Some(Instant::now());
+        match self.wait_death(now) {
+            Some(exit) if !self.sending().outgoing.was_taken(sent) => Err(Fault::NotSent(exit)),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for the reply of a call. Only a call that timed out is still to be ended.
@@ -285,6 +299,7 @@ impl Client {
         self.state().table.forget(id);
     }
 
+    /// Sends; says where the message went and whether the other side had to be rung for it.
     #[inline]
     fn send(
         &self,
@@ -292,16 +307,13 @@ impl Client {
         id: u64,
         payload: Payload<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Sent, Fault> {
+    ) -> Result<(Sent, bool), Fault> {
         let mut sending = self.sending();
         if sending.turn_taken {
             sending = self.wait_for_turn(sending, deadline)?;
         }
         match sending.outgoing.send(kind, id, payload) {
-            Ok(sent) => {
-                sending.outgoing.notify();
-                Ok(sent)
-            }
+            Ok(sent) => Ok((sent, sending.outgoing.notify())),
             Err(SendError::NoRoom(room)) => self.send_when_room(sending, room, kind, id, payload, deadline),
             Err(SendError::Value(cause)) => Err(Fault::Value(cause)),
             Err(SendError::Memory(error)) => Err(Fault::Memory(error)),
@@ -346,7 +358,7 @@ impl Client {
         id: u64,
         payload: Payload<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Sent, Fault> {
+    ) -> Result<(Sent, bool), Fault> {
         sending.turn_taken = true;
         // Declared before `sending`, so given back after it is unlocked, also when a value panics
         // while it is encoded.
@@ -364,10 +376,7 @@ impl Client {
                 return Err(fault);
             }
             match sending.outgoing.send(kind, id, payload) {
-                Ok(sent) => {
-                    sending.outgoing.notify();
-                    return Ok(sent);
-                }
+                Ok(sent) => return Ok((sent, sending.outgoing.notify())),
                 Err(SendError::NoRoom(more)) => room = more,
                 Err(SendError::Value(cause)) => return Err(Fault::Value(cause)),
                 Err(SendError::Memory(error)) => return Err(Fault::Memory(error)),
@@ -424,7 +433,9 @@ impl Client {
         let mut gone = false;
         let mut timed_out = false;
         loop {
-            loop {
+            let mut lap = 0;
+            while lap < LAP_MESSAGES {
+                lap += 1;
                 match incoming.next() {
                     Ok(Some(arrived)) => match (goal, arrived.id) {
                         (Goal::Reply(mine), id) if mine == id => {
@@ -435,7 +446,7 @@ impl Client {
                         }
                         _ => self.hand_over(&mut incoming, arrived),
                     },
-                    Ok(None) => break,
+                    Ok(None) => lap = LAP_ENDED,
                     Err(_) => {
                         drop(incoming);
                         self.die(Ending::Broken);
@@ -453,6 +464,12 @@ impl Client {
                 drop(incoming);
                 self.step_down(None);
                 return Lead::TimedOut;
+            }
+            if lap == LAP_MESSAGES {
+                // More comes than we take in, honestly or not; deadline and death count all the same.
+                gone = incoming.has_hung_up();
+                timed_out = deadline.is_some_and(|deadline| deadline <= Instant::now());
+                continue;
             }
             let interest = Interest { room, ..Interest::MESSAGE };
             let wake = incoming.wait(interest, deadline);

@@ -85,6 +85,13 @@ impl Sleeper {
     }
 }
 
+impl Sleeper {
+    /// Whether every bell is closed, whatever was rung before.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        has_hung_up(self.0.as_fd())
+    }
+}
+
 impl From<OwnedFd> for Bell {
     fn from(descriptor: OwnedFd) -> Self {
         Self(descriptor)
@@ -143,6 +150,12 @@ pub(crate) fn wait_for(
             Err(errno) => return Err(while_doing("waiting for a descriptor failed", errno)),
         }
     }
+}
+
+/// Whether the other end of a descriptor is closed.
+pub(crate) fn has_hung_up(descriptor: BorrowedFd<'_>) -> bool {
+    let now = Some(Instant::now());
+    wait_for(descriptor, PollFlags::POLLIN, now).is_ok_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
 /// Milliseconds until `deadline`, rounded up so that a wait never ends early and spins.

@@ -255,6 +255,10 @@ impl Incoming {
         self.assembled.len()
     }
 
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.sleeper.has_hung_up()
+    }
+
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {
         self.last_sleep_began
     }
