@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 use support::processes::{self, Entry};
+use support::rerun::alone;
 use support::{eventually, scratch_file, watchdog};
 use worker_core::{Builder, CallError, Context, Exit, ExitReason, Link, OnTimeout, process_actor};
 
@@ -239,6 +240,24 @@ fn a_call_on_a_dead_backend_was_not_sent() {
             worker.process().kill().unwrap();
             assert_eq!(worker.stop().unwrap(), exit);
         }
+    });
+}
+
+#[test]
+fn a_program_that_dies_of_broken_pipes_does_not_die_of_dead_backends() {
+    alone("a_program_that_dies_of_broken_pipes_does_not_die_of_dead_backends", || {
+        // SAFETY: the default disposition runs no code. Tools for a terminal set it, to end with their reader.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        over_links(|builder| {
+            for _ in 0..20 {
+                let worker = WorkerFrontend::spawn_with(builder).unwrap();
+                let pid = worker.process().pid();
+                eventually("the backend sleeps", || Entry::of(pid).is_some_and(|entry| entry.state == 'S'));
+                processes::signal(pid, Signal::SIGKILL);
+                let exit = worker.process().wait();
+                assert_eq!(worker.work(), Err(CallError::NotSent(exit)));
+            }
+        });
     });
 }
 

@@ -6,12 +6,13 @@
 //! its write tells the kernel that the writer is about to sleep, and an `epoll` can wait on it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
 use nix::unistd::{pipe2, read, write};
 
 use super::{retry_on_interrupt, while_doing};
@@ -39,9 +40,22 @@ pub(crate) enum Wake {
 pub(crate) fn doorbell() -> io::Result<(Bell, Sleeper)> {
     let refused = |errno| while_doing("a doorbell could not be made", errno);
     let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
-    // A hostile reader that never reads must not block the one who rings.
-    fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(refused)?;
-    Ok((Bell(write_end), Sleeper(read_end)))
+    Ok((Bell(never_broken(write_end).map_err(refused)?), Sleeper(read_end)))
+}
+
+/// The same end, as one that neither blocks nor raises SIGPIPE.
+///
+/// A reader that never reads must not block the one who rings. And a program may have SIGPIPE at its
+/// default, as tools for a terminal do: a ring for a dead sleeper would end it. An end that is open for
+/// reading too is never without a reader. It still is one writer, so its close is seen as before.
+///
+/// # Source
+///
+/// `O_RDWR` in `fifo(7)`; `/proc/PID/fd` in `proc(5)`.
+fn never_broken(write_end: OwnedFd) -> nix::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", write_end.as_raw_fd());
+    let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    open(path.as_str(), flags, Mode::empty())
 }
 
 impl Bell {
