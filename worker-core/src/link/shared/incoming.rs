@@ -227,7 +227,7 @@ impl Incoming {
         };
         self.last_sleep_began = None;
         let patient = deadline.is_none_or(|deadline| deadline > Instant::now());
-        if ready() || (patient && self.spin.spin_until(side.rang(), ready)) {
+        if ready() || (patient && self.spin.spin_until(ready)) {
             return Ok(Wake::Rung);
         }
         let message_bit = if interest.message { MESSAGE_BIT } else { 0 };
