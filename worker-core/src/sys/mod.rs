@@ -9,6 +9,7 @@ pub(crate) mod cpu;
 pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
+pub(crate) mod initializers;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod module;

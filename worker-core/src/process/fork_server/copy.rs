@@ -6,6 +6,8 @@
 //!
 //! * E1: the loader calls an entry of `.init_array` once, on the only thread, before `main`, after
 //!   the C library is ready; with glibc it passes `argc`, `argv` and `envp`.
+//! * E2: in a fork server it calls no entry behind ours, because ours never returns. Those may be
+//!   constructors of C++ objects or registrations of the user, which backends need: we call them.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
@@ -15,16 +17,15 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::{Pid, getppid};
 
 use super::{MARKER, server};
+use crate::sys::initializers::{self, Arguments, Initializer};
 use crate::sys::{child, title};
-
-type InitFunction = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
 /// Has the loader call [`before_main`] in every program that contains this crate.
 ///
 /// The section holds pointers to functions of exactly this type (E1).
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: InitFunction = before_main;
+static BEFORE_MAIN: Initializer = before_main;
 
 /// The address of code of this crate; it also keeps the linker from dropping [`BEFORE_MAIN`].
 pub(crate) fn anchor() -> usize {
@@ -34,7 +35,7 @@ pub(crate) fn anchor() -> usize {
 }
 
 /// Becomes the fork server if the marker says so, and lets `main` run if not.
-extern "C" fn before_main(count: c_int, arguments: *const *const c_char, _environment: *const *const c_char) {
+extern "C" fn before_main(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     let Some(value) = std::env::var_os(MARKER) else { return };
     // Removed first of all, so that nothing this process ever starts can take itself for a copy.
     // SAFETY: E1: no other thread can read the environment meanwhile.
@@ -55,6 +56,9 @@ extern "C" fn before_main(count: c_int, arguments: *const *const c_char, _enviro
         // SAFETY: the only argument, as the kernel laid it out.
         unsafe { title::ArgumentArea::of_only_argument(first) }.remember();
     }
+    let arguments = Arguments { count, arguments, environment };
+    // SAFETY: E1 and E2: the loader called us by this entry, and we do not return to it.
+    unsafe { initializers::call_those_behind(&raw const BEFORE_MAIN, arguments) };
     server::run(socket, program)
 }
 
