@@ -131,6 +131,10 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// How many messages a leader takes in before it looks up: as many as a ring can hold, so that a lap
+/// after a death finds all that is left.
+const LAP: u32 = 4096;
+
 /// Longest buffer that a thread keeps.
 const SPARE_MAX_BYTES: usize = 64 * 1024;
 
@@ -421,7 +425,9 @@ impl Client {
         let mut gone = false;
         let mut timed_out = false;
         loop {
-            loop {
+            let mut handed_over = 0;
+            // A backend that never stops sending must not keep us from its death, nor from the clock.
+            while handed_over < LAP {
                 match incoming.next() {
                     Ok(Some(arrived)) => match (goal, arrived.id) {
                         (Goal::Reply(mine), id) if mine == id => {
@@ -430,7 +436,10 @@ impl Client {
                             self.step_down(Some(mine));
                             return Lead::Reply(outcome);
                         }
-                        _ => self.hand_over(&mut incoming, arrived),
+                        _ => {
+                            self.hand_over(&mut incoming, arrived);
+                            handed_over += 1;
+                        }
                     },
                     Ok(None) => break,
                     Err(_) => {
@@ -451,9 +460,13 @@ impl Client {
                 self.step_down(None);
                 return Lead::TimedOut;
             }
-            let interest = Interest { room, ..Interest::MESSAGE };
-            let wake = incoming.wait(interest, deadline);
-            *waiting_since = waiting_since.or(incoming.last_sleep_began());
+            let wake = if handed_over == LAP {
+                Ok(look_up(&incoming, deadline))
+            } else {
+                let wake = incoming.wait(Interest { room, ..Interest::MESSAGE }, deadline);
+                *waiting_since = waiting_since.or(incoming.last_sleep_began());
+                wake
+            };
             match wake {
                 Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
                     drop(incoming);
@@ -593,6 +606,16 @@ fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
     let (kind, attached) = (arrived.kind, arrived.attached.take());
     incoming.release(arrived);
     Outcome { kind, payload, attached }
+}
+
+/// What a wait would end with, were there no message.
+#[cold]
+fn look_up(incoming: &Incoming, deadline: Option<Instant>) -> Wake {
+    match deadline {
+        _ if incoming.has_hung_up() => Wake::Gone,
+        Some(deadline) if deadline <= Instant::now() => Wake::TimedOut,
+        _ => Wake::Rung,
+    }
 }
 
 /// Parks the thread until it is woken or the deadline passes; says whether the deadline is still ahead.
