@@ -83,7 +83,7 @@ pub(crate) fn spawn(
     let entry = CodeAddress::of(entry as usize).ok_or_else(|| {
         Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
     })?;
-    let open_files_soft = limits::open_files_soft();
+    let open_files_soft = limits::open_files_soft_of_user();
     let (beside, servers_end) = with_descriptors(Beside::pair)?;
     let beside = Arc::new(beside);
     let NewLink { kind, ours, theirs } = new_link(builder.link, &beside)?;
@@ -266,10 +266,14 @@ impl Process {
             doing: "the fork server ended before it made the backend".to_owned(),
             errno: Errno::ECHILD as i32,
         };
+        let cut_off = || Refusal::System {
+            doing: "the descriptor of a new process could not be taken".to_owned(),
+            errno: Errno::EMFILE as i32,
+        };
         let message = self.beside.next_notice(None).ok_or_else(lost)?;
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
-                let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
+                let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),

@@ -6,8 +6,6 @@
 //!
 //! * E1: the loader calls an entry of `.init_array` once, on the only thread, before `main`, after
 //!   the C library is ready; with glibc it passes `argc`, `argv` and `envp`.
-//! * E2: in a fork server it calls no entry behind ours, because ours never returns. Those may be
-//!   constructors of C++ objects or registrations of the user, which backends need: we call them.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
@@ -17,7 +15,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::{Pid, getppid};
 
 use super::{MARKER, server};
-use crate::sys::initializers::{self, Arguments, Initializer};
+use crate::sys::init_array::{self, InitFunction};
 use crate::sys::{child, title};
 
 /// Has the loader call [`before_main`] in every program that contains this crate.
@@ -25,7 +23,7 @@ use crate::sys::{child, title};
 /// The section holds pointers to functions of exactly this type (E1).
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: Initializer = before_main;
+static BEFORE_MAIN: InitFunction = before_main;
 
 /// The address of code of this crate; it also keeps the linker from dropping [`BEFORE_MAIN`].
 pub(crate) fn anchor() -> usize {
@@ -56,9 +54,9 @@ extern "C" fn before_main(count: c_int, arguments: *const *const c_char, environ
         // SAFETY: the only argument, as the kernel laid it out.
         unsafe { title::ArgumentArea::of_only_argument(first) }.remember();
     }
-    let arguments = Arguments { count, arguments, environment };
-    // SAFETY: E1 and E2: the loader called us by this entry, and we do not return to it.
-    unsafe { initializers::call_those_behind(&raw const BEFORE_MAIN, arguments) };
+    // Those that the loader would run after this one: it does not get to them.
+    // SAFETY: E1, and this is the function that the slot names.
+    unsafe { init_array::run_those_behind(&raw const BEFORE_MAIN, count, arguments, environment) };
     server::run(socket, program)
 }
 
