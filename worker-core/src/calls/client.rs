@@ -550,10 +550,9 @@ impl Client {
     fn fault_of(&self, death: Death, ticket: Ticket, waiting_since: Option<Moment>) -> Fault {
         // A request that was put into the ring of a dead backend has not left in any sense that a
         // caller cares for. Reaped before we began to wait, and never begun: then it was one.
-        let was_dead_before = match (death.gone_at, waiting_since) {
-            (Some(gone_at), Some(waiting_since)) => gone_at < waiting_since,
-            _ => false,
-        };
+        // Who finds the death noted already has not waited until now.
+        let waiting_since = waiting_since.unwrap_or_else(Moment::now);
+        let was_dead_before = death.gone_at.is_some_and(|gone_at| gone_at < waiting_since);
         if was_dead_before && !self.sending().outgoing.was_taken(ticket.sent) {
             Fault::NotSent(death.exit)
         } else {
