@@ -64,7 +64,7 @@ mod ring;
 mod sys;
 mod wire;
 
-pub use actor::{Actor, Context, Frontend, Handle, Pending};
+pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote};
 pub use errors::{CallError, DecodeError, EncodeError, Exit, ExitReason, PanicReport, SpawnError, StopError};
 pub use process::{Builder, Link, OnTimeout, Process, Usage};
 pub use wire::borrowed::Ref;
@@ -75,7 +75,8 @@ pub use worker_macros::process_actor;
 pub mod __private {
     pub use crate::actor::{Call, Constructed, Construction, GenericRequest, Replied};
     pub use crate::wire::borrowed::Referent;
+    pub use crate::wire::field::{ByRef, ByValue};
     pub use crate::wire::portable::{Fallible, Portable};
     pub use crate::wire::{bytes, path};
-    pub use serde;
+    pub use serde::{self, Deserialize, Serialize};
 }

@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::handle::{Core, call_error};
+use super::handle::call_error;
+use super::remote::Core;
 use crate::calls::{Fault, Outcome, Ticket};
 use crate::errors::CallError;
 
