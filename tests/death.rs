@@ -85,6 +85,15 @@ impl Worker {
         context.stop();
     }
 
+    /// Has the process take its time once everything of the actor is done.
+    pub fn exit_slowly(&self) {
+        extern "C" fn write_a_long_profile() {
+            thread::sleep(Duration::from_millis(1500));
+        }
+        // SAFETY: the handler touches nothing.
+        assert_eq!(unsafe { libc::atexit(write_a_long_profile) }, 0);
+    }
+
     #[stopped]
     fn end(&mut self) {
         if let Some(path) = &self.diary {
@@ -279,6 +288,14 @@ fn stop_is_idempotent_from_any_thread() {
             assert!(matches!(worker.work(), Err(CallError::NotSent(exit)) if exit.is_clean()));
         }
     });
+}
+
+#[test]
+fn exit_handlers_have_the_time_to_stop_too() {
+    let _watchdog = watchdog();
+    let worker = WorkerFrontend::spawn_with(&patient()).unwrap();
+    worker.exit_slowly().unwrap();
+    assert_eq!(worker.stop().unwrap().reason, ExitReason::Clean);
 }
 
 #[test]
