@@ -87,7 +87,7 @@ impl<A: Actor> Handle<A> {
         })
     }
 
-    /// Sends a call and returns at once.
+    /// Sends a call; returns once it is queued, which takes time only while there is no room for it.
     pub fn call_async<ValueForm, ErrorForm, T, E>(&self, request: &A::Request<'_>) -> Pending<T, E>
     where
         T: Portable<ValueForm>,
@@ -123,7 +123,7 @@ impl<A: Actor> Handle<A> {
         })
     }
 
-    /// Sends a call of a generic method and returns at once.
+    /// Sends a call of a generic method; returns once it is queued.
     pub fn call_generic_async<ValueForm, ErrorForm, G, T, E>(&self, request: &G) -> Pending<T, E>
     where
         G: GenericRequest<A>,

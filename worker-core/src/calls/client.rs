@@ -134,10 +134,10 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Messages that a leader takes in before it looks at its deadline: as many as a ring has room for.
-const LAP_MESSAGES: u32 = 4096;
-/// Nothing more has arrived.
-const LAP_ENDED: u32 = u32::MAX;
+/// How many messages a leader takes in before it looks up: as many as a ring can hold, so that a lap
+/// after a death finds all that is left.
+const LAP: u32 = 4096;
+
 /// Longest buffer that a thread keeps.
 const SPARE_MAX_BYTES: usize = 64 * 1024;
 
@@ -433,9 +433,9 @@ impl Client {
         let mut gone = false;
         let mut timed_out = false;
         loop {
-            let mut lap = 0;
-            while lap < LAP_MESSAGES {
-                lap += 1;
+            let mut handed_over = 0;
+            // A backend that never stops sending must not keep us from its death, nor from the clock.
+            while handed_over < LAP {
                 match incoming.next() {
                     Ok(Some(arrived)) => match (goal, arrived.id) {
                         (Goal::Reply(mine), id) if mine == id => {
@@ -444,9 +444,12 @@ impl Client {
                             self.step_down(Some(mine));
                             return Lead::Reply(outcome);
                         }
-                        _ => self.hand_over(&mut incoming, arrived),
+                        _ => {
+                            self.hand_over(&mut incoming, arrived);
+                            handed_over += 1;
+                        }
                     },
-                    Ok(None) => lap = LAP_ENDED,
+                    Ok(None) => break,
                     Err(_) => {
                         drop(incoming);
                         self.die(Ending::Broken);
@@ -465,15 +468,13 @@ impl Client {
                 self.step_down(None);
                 return Lead::TimedOut;
             }
-            if lap == LAP_MESSAGES {
-                // More comes than we take in, honestly or not; deadline and death count all the same.
-                gone = incoming.has_hung_up();
-                timed_out = deadline.is_some_and(|deadline| deadline <= Instant::now());
-                continue;
-            }
-            let interest = Interest { room, ..Interest::MESSAGE };
-            let wake = incoming.wait(interest, deadline);
-            *waiting_since = waiting_since.or(incoming.last_sleep_began());
+            let wake = if handed_over == LAP {
+                Ok(look_up(&incoming, deadline))
+            } else {
+                let wake = incoming.wait(Interest { room, ..Interest::MESSAGE }, deadline);
+                *waiting_since = waiting_since.or(incoming.last_sleep_began());
+                wake
+            };
             match wake {
                 Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
                     drop(incoming);
@@ -557,10 +558,9 @@ impl Client {
     fn fault_of(&self, death: Death, ticket: Ticket, waiting_since: Option<Moment>) -> Fault {
         // A request that was put into the ring of a dead backend has not left in any sense that a
         // caller cares for. Reaped before we began to wait, and never begun: then it was one.
-        let was_dead_before = match (death.gone_at, waiting_since) {
-            (Some(gone_at), Some(waiting_since)) => gone_at < waiting_since,
-            _ => false,
-        };
+        // Who finds the death noted already has not waited until now.
+        let waiting_since = waiting_since.unwrap_or_else(Moment::now);
+        let was_dead_before = death.gone_at.is_some_and(|gone_at| gone_at < waiting_since);
         if was_dead_before && !self.sending().outgoing.was_taken(ticket.sent) {
             Fault::NotSent(death.exit)
         } else {
@@ -613,6 +613,16 @@ fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
     let (kind, attached) = (arrived.kind, arrived.attached.take());
     incoming.release(arrived);
     Outcome { kind, payload, attached }
+}
+
+/// What a wait would end with, were there no message.
+#[cold]
+fn look_up(incoming: &Incoming, deadline: Option<Instant>) -> Wake {
+    match deadline {
+        _ if incoming.has_hung_up() => Wake::Gone,
+        Some(deadline) if deadline <= Instant::now() => Wake::TimedOut,
+        _ => Wake::Rung,
+    }
 }
 
 /// Parks the thread until it is woken or the deadline passes; says whether the deadline is still ahead.

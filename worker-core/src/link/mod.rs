@@ -249,9 +249,15 @@ impl Incoming {
         both!(Incoming, self, half => half.wait(interest, deadline))
     }
 
-    /// Whether the other side is gone, whatever has arrived from it.
+    /// Whether the other side is seen to be gone, whatever it left behind.
+    ///
+    /// A stream that was closed ends by itself, and [`Incoming::wait`] tells that.
+    #[cold]
     pub(crate) fn has_hung_up(&self) -> bool {
-        both!(Incoming, self, half => half.has_hung_up())
+        match self {
+            Self::Shared(half) => half.has_hung_up(),
+            Self::Socket(_) => false,
+        }
     }
 
     /// When the last [`Incoming::wait`] went to sleep, if it did.

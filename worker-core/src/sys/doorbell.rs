@@ -86,9 +86,9 @@ impl Sleeper {
 }
 
 impl Sleeper {
-    /// Whether every bell is closed, whatever was rung before.
+    /// Whether every bell is closed, without taking in any ring.
     pub(crate) fn has_hung_up(&self) -> bool {
-        has_hung_up(self.0.as_fd())
+        wait_for(self.0.as_fd(), PollFlags::empty(), Some(Instant::now())).is_ok_and(|seen| !seen.is_empty())
     }
 }
 
@@ -150,12 +150,6 @@ pub(crate) fn wait_for(
             Err(errno) => return Err(while_doing("waiting for a descriptor failed", errno)),
         }
     }
-}
-
-/// Whether the other end of a descriptor is closed.
-pub(crate) fn has_hung_up(descriptor: BorrowedFd<'_>) -> bool {
-    let now = Some(Instant::now());
-    wait_for(descriptor, PollFlags::POLLIN, now).is_ok_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
 /// Milliseconds until `deadline`, rounded up so that a wait never ends early and spins.

@@ -250,13 +250,13 @@ impl Incoming {
         Ok(wake)
     }
 
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.sleeper.has_hung_up()
+    }
+
     #[cfg(test)]
     pub(super) fn assembled_bytes(&self) -> usize {
         self.assembled.len()
-    }
-
-    pub(crate) fn has_hung_up(&self) -> bool {
-        self.sleeper.has_hung_up()
     }
 
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {

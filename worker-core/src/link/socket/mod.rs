@@ -19,7 +19,7 @@ use super::{
     Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Room, SendError, Sent, Wake,
 };
 use crate::sys::clock::Moment;
-use crate::sys::doorbell::{Bell, Sleeper, doorbell, has_hung_up, poll_timeout};
+use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
 use crate::sys::socket::{Chunk, DESCRIPTORS_MAX, receive_some, send_some, stream_pair};
 use crate::sys::while_doing;
 use crate::wire::codec::WriteError;
@@ -290,10 +290,6 @@ impl Incoming {
                 Err(errno) => return Err(errno.into()),
             }
         }
-    }
-
-    pub(crate) fn has_hung_up(&self) -> bool {
-        self.ended || has_hung_up(self.socket.as_fd())
     }
 
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {

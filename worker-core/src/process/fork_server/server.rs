@@ -18,6 +18,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -48,6 +49,8 @@ pub(crate) type Entry = fn(BackendStart) -> i32;
 const TERM_GRACE: Duration = Duration::from_secs(1);
 /// Exit status of a backend that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
+/// Exit status of a backend whose runtime panicked: that of any Rust program.
+const STATUS_PANICKED: i32 = 101;
 
 /// Descriptors that an order may need for a moment: those that come with it, and a pidfd, and some.
 const ROOM_FOR_ORDER: usize = 16;
@@ -123,7 +126,7 @@ impl Server {
         epoll.add(&control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
-        let strange_threads = proc_files::thread_names().unwrap_or_default().split_off(1);
+        let strange_threads = proc_files::thread_names().unwrap_or_default().into_iter().skip(1).collect();
         Ok(Self {
             control,
             _program: pidfd,
@@ -371,7 +374,10 @@ fn become_backend(
     let status = match link::open(order.link, descriptors.collect(), supervision) {
         Ok(link) => {
             child::close_in_forks(&link.descriptors());
-            entry(BackendStart { name: order.name, link })
+            // A panic of the runtime itself must not go on into the server's frames, whose descriptors are
+            // closed. The hook has printed it.
+            catch_unwind(AssertUnwindSafe(|| entry(BackendStart { name: order.name, link })))
+                .unwrap_or(STATUS_PANICKED)
         }
         Err(_) => STATUS_NOT_STARTED,
     };
