@@ -7,8 +7,10 @@ mod context;
 mod contract;
 mod generic;
 mod handle;
+mod outcome;
 mod panics;
 mod pending;
+mod remote;
 mod reply;
 
 pub use context::Context;
@@ -16,4 +18,5 @@ pub use contract::{Actor, Frontend};
 pub use generic::GenericRequest;
 pub use handle::Handle;
 pub use pending::Pending;
+pub use remote::{Remote, stop_all};
 pub use reply::{Call, Constructed, Construction, Replied};

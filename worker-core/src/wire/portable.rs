@@ -21,8 +21,8 @@ use crate::errors::DecodeError;
 /// by the compiler; it keeps the two sorts of implementations apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross a process boundary",
-    label = "neither `serde::Serialize + serde::Deserialize` nor carried natively",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it, or return a type that has them"
+    label = "a reply needs `serde::Serialize` and `serde::de::DeserializeOwned`, and so does each type inside it",
+    note = "derive both for a type, or write both and `'static` as bounds of a type parameter"
 )]
 pub trait Portable<Form>: Sized {
     /// Writes the value.
@@ -63,24 +63,54 @@ impl<T: Serialize + DeserializeOwned + 'static> Portable<BySerde> for T {
     }
 }
 
-impl Portable<Natively> for Infallible {
-    fn write(&self, _writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        match *self {}
-    }
-
-    fn read(_payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
-        Err(DecodeError::new::<Self>("the method cannot fail, yet an error came"))
-    }
-}
-
-impl Portable<Natively> for io::Error {
+impl<T: Native> Portable<Natively> for T {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        let kind = IO_ERROR_KINDS.iter().position(|kind| *kind == self.kind());
-        codec::encode(&(self.raw_os_error(), kind, self.to_string()), writer)
+        codec::encode(&self.to_wire(), writer)
     }
 
     fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
-        let (number, kind, text): (Option<i32>, Option<usize>, String) = codec::decode(payload)?;
+        codec::decode(payload).and_then(|wire| Self::from_wire(wire).map_err(DecodeError::new::<Self>))
+    }
+}
+
+/// A type without serde that crosses all the same, as another one.
+pub trait Native: Sized {
+    /// What crosses in its place.
+    type Wire: Serialize + DeserializeOwned;
+
+    /// What crosses.
+    fn to_wire(&self) -> Self::Wire;
+
+    /// The value, from what crossed.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no such value.
+    fn from_wire(wire: Self::Wire) -> Result<Self, &'static str>;
+}
+
+impl Native for Infallible {
+    type Wire = ();
+
+    fn to_wire(&self) {
+        match *self {}
+    }
+
+    fn from_wire((): ()) -> Result<Self, &'static str> {
+        Err("the method cannot fail, yet an error came")
+    }
+}
+
+impl Native for io::Error {
+    /// The number of the system's error, the index of the kind, the text.
+    type Wire = (Option<i32>, Option<usize>, String);
+
+    fn to_wire(&self) -> Self::Wire {
+        let kind = IO_ERROR_KINDS.iter().position(|kind| *kind == self.kind());
+        (self.raw_os_error(), kind, self.to_string())
+    }
+
+    fn from_wire((number, kind, text): Self::Wire) -> Result<Self, &'static str> {
         let kind = kind.and_then(|index| IO_ERROR_KINDS.get(index)).copied();
         Ok(match number {
             Some(number) => Self::from_raw_os_error(number),
@@ -89,13 +119,15 @@ impl Portable<Natively> for io::Error {
     }
 }
 
-impl Portable<Natively> for Box<dyn Error + Send + Sync> {
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        codec::encode(&self.to_string(), writer)
+impl Native for Box<dyn Error + Send + Sync> {
+    type Wire = String;
+
+    fn to_wire(&self) -> String {
+        self.to_string()
     }
 
-    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
-        codec::decode::<String>(payload).map(Into::into)
+    fn from_wire(text: String) -> Result<Self, &'static str> {
+        Ok(text.into())
     }
 }
 
@@ -143,20 +175,53 @@ const IO_ERROR_KINDS: [io::ErrorKind; 35] = {
 
 /// A return type that is a `Result`, also through an alias such as `std::io::Result<T>`.
 #[diagnostic::on_unimplemented(
-    message = "a return type named `Result` must be an alias of `core::result::Result`",
-    label = "this is another type",
-    note = "rename the type, or return it inside `core::result::Result`"
+    message = "`{Self}` is taken for a `Result` and is none",
+    label = "neither `core::result::Result` nor an alias of it",
+    note = "a return type whose name ends in `Result` is an alias of `core::result::Result`, unless the method is marked `#[infallible]`"
 )]
 pub trait Fallible {
     /// What a success holds.
     type Value;
     /// What a failure holds.
     type Error;
+
+    /// The result itself. It comes in as a `V` that stands for `Self`, so that the compiler blames this call, which the
+    /// macro puts at the user's return type, for a `Self` that is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the method.
+    fn result<V: Is<Self>>(value: V) -> Result<Self::Value, Self::Error>
+    where
+        Self: Sized;
 }
 
 impl<T, E> Fallible for Result<T, E> {
     type Value = T;
     type Error = E;
+
+    fn result<V: Is<Self>>(value: V) -> Result<T, E> {
+        value.into_it()
+    }
+}
+
+/// The type itself, by another name.
+pub trait Is<T> {
+    /// The value itself.
+    fn it(&self) -> &T;
+
+    /// The value itself.
+    fn into_it(self) -> T;
+}
+
+impl<T> Is<T> for T {
+    fn it(&self) -> &T {
+        self
+    }
+
+    fn into_it(self) -> T {
+        self
+    }
 }
 
 #[cfg(test)]

@@ -94,8 +94,7 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         #cfgs
         #(#own_cfgs)*
         #docs
-        #[derive(#runtime::__private::serde::Serialize)]
-        #[derive(#runtime::__private::serde::Deserialize)]
+        #[derive(#runtime::__private::Serialize, #runtime::__private::Deserialize)]
         #[serde(crate = #serde, bound = "")]
         struct #name #declaration #where_clause {
             #(#fields,)*
@@ -121,7 +120,7 @@ fn invocation(expansion: &Expansion<'_>, message: &Message<'_>, method: &Method)
     let pattern =
         arms::Pattern { path: emit!(#structure), own: true, open: message.marker(&emit!(&())).is_some() };
     let arms = arms::arms(&pattern, message.function, &emit!(call.context()), |values| {
-        answer(method, emit!(actor.#name #chosen (#values)))
+        answer(runtime, method, emit!(actor.#name #chosen (#values)))
     });
     emit! {
         #cfgs

@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getpid};
 use super::{MARKER, copy};
 use crate::process::protocol::{self, Order};
 use crate::sys::limits::with_descriptors;
-use crate::sys::{exec, module, socket, while_doing};
+use crate::sys::{exec, module, retry_on_interrupt, socket, while_doing};
 
 /// The fork server of this process.
 static CURRENT: Mutex<Option<Arc<Server>>> = Mutex::new(None);
@@ -86,6 +86,6 @@ fn retire(server: &Arc<Server>) {
     if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, server)) {
         *current = None;
         // It has closed its socket, so it is ending; somebody else may have reaped it (ECHILD).
-        let _ = waitpid(server.pid, None);
+        let _ = retry_on_interrupt(|| waitpid(server.pid, None));
     }
 }
