@@ -13,7 +13,7 @@ mod wire;
 
 pub use actor::{Actor, Context, Frontend, Handle, Pending};
 pub use errors::{CallError, DecodeError, EncodeError, Exit, ExitReason, PanicReport, SpawnError, StopError};
-pub use process::{Builder, Link, OnTimeout, Process, Usage};
+pub use process::{Builder, ForkServer, Limits, Link, OnTimeout, Process, StartMethod, Usage};
 pub use wire::borrowed::Ref;
 pub use worker_macros::process_actor;
 

@@ -14,7 +14,7 @@ use super::pending::Pending;
 use crate::calls::{Client, Fault, Outcome};
 use crate::errors::{CallError, DecodeError, EncodeError, Exit, SpawnError, StopError};
 use crate::link::Payload;
-use crate::process::{self, Builder, OnTimeout, Process, Refused};
+use crate::process::{self, Builder, OnTimeout, Process, Refused, Run};
 use crate::wire::codec;
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
@@ -49,9 +49,30 @@ impl<A: Actor> Handle<A> {
         builder: &Builder,
         constructor: &A::Constructor<'_>,
     ) -> Result<Self, SpawnError<E>> {
-        let (client, process) = process::spawn(builder, A::NAME, backend::serve::<A>)?;
+        Self::make(builder, Run::Function(backend::serve::<A>), &|writer| codec::encode(constructor, writer))
+    }
+
+    /// Forks this program, makes the actor in the fork, and waits until that is done.
+    ///
+    /// What `make` has captured is shared copy-on-write, not serialised: see
+    /// [`StartMethod::Fork`](crate::StartMethod::Fork), which this always is, but for `WORKER_START=thread`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::ThreadsRunning`] while other threads run in this program, and `Panicked`, `Exited`
+    /// and `Io`; nothing is left behind then.
+    pub fn fork(builder: &Builder, make: impl FnOnce() -> A + Send + 'static) -> Result<Self, SpawnError> {
+        let run = Run::Closure(Box::new(move |start| backend::serve_made(start, make)));
+        Self::make::<_, std::convert::Infallible>(builder, run, &|_| Ok(()))
+    }
+
+    fn make<Form, E: Portable<Form>>(
+        builder: &Builder,
+        run: Run,
+        payload: Payload<'_>,
+    ) -> Result<Self, SpawnError<E>> {
+        let (client, process) = process::spawn(builder, A::NAME, run)?;
         let core = Core { client, process, on_timeout: builder.on_timeout };
-        let payload: Payload<'_> = &|writer| codec::encode(constructor, writer);
         let made = core
             .client
             .start(Kind::Construct, payload, None)
@@ -67,8 +88,10 @@ impl<A: Actor> Handle<A> {
             Err(Fault::Memory(error)) => SpawnError::Io(error),
             Err(Fault::TimedOut) => unreachable!("a spawn has no deadline"),
         };
-        // Nothing is left behind: the process, which has no actor, ends now.
-        let _ = core.process.kill();
+        // Nothing is left behind: the process, which has no actor, ends now. A thread can only be asked.
+        if core.process.kill().is_err() {
+            let _ = core.client.send_one_way(Kind::Stop, &|_| Ok(()), None);
+        }
         core.process.wait();
         Err(error)
     }

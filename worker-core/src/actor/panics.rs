@@ -6,6 +6,7 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
 
 use crate::errors::PanicReport;
 
@@ -17,15 +18,19 @@ thread_local! {
 
 /// Puts a hook before the one in place: panics with a caller are kept for it, all others go on to it.
 pub(super) fn install_hook() {
-    let previous = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if HAS_CALLER.get() {
-            let report = report(info);
-            LAST.with(|last| *last.borrow_mut() = Some(report));
-        } else {
-            previous(info);
-        }
-    }));
+    // Once, because backends that are threads share a process, and its hook.
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if HAS_CALLER.get() {
+                let report = report(info);
+                LAST.with(|last| *last.borrow_mut() = Some(report));
+            } else {
+                previous(info);
+            }
+        }));
+    });
 }
 
 /// Runs code of the user whose panic is told to a caller.

@@ -4,13 +4,17 @@
 
 mod builder;
 mod fork_server;
+mod limits;
 mod protocol;
+mod start;
 mod supervision;
 mod usage;
 
 pub use builder::{Builder, Link, OnTimeout};
+pub use fork_server::ForkServer;
+pub use limits::Limits;
+pub use start::StartMethod;
 pub use supervision::Process;
 pub use usage::Usage;
 
-pub(crate) use fork_server::BackendStart;
-pub(crate) use supervision::{Refused, spawn};
+pub(crate) use start::{BackendStart, Refused, Run, spawn};

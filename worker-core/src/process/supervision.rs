@@ -3,39 +3,28 @@
 //! Layer 5: over `sys`.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 
-use super::builder::{Builder, Link};
-use super::fork_server::{self, BackendStart, NotOrdered};
-use super::protocol::{self, Notice, Order, Refusal};
+use super::protocol::{self, Notice, Refusal};
+use super::start::{Held, Keeper, Refused};
 use super::usage::Usage;
-use crate::calls::{Client, Death, Ending};
+use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
-use crate::link::{self, LinkKind, NewLink};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::wait_readable;
-use crate::sys::limits::{self, with_descriptors};
-use crate::sys::module::CodeAddress;
 use crate::sys::pidfd::PidFd;
-use crate::sys::{socket, while_doing};
+use crate::sys::socket;
 
 /// Time that a backend which has closed its link gets to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
-/// How much of a name the backend itself is told: more than any title shows.
-const TITLE_MAX_BYTES: usize = 1024;
-/// Chooses the link of every backend whose builder does not.
-const LINK_VARIABLE: &str = "WORKER_LINK";
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
@@ -53,115 +42,47 @@ pub struct Process {
     /// On it the fork server tells of birth and end.
     supervision: Mutex<OwnedFd>,
     birth: OnceLock<Result<Birth, Refusal>>,
+    /// Why the process could not begin, as it said itself.
+    failure: OnceLock<Refusal>,
     /// When this program first saw that the process had ended.
     seen_ended: OnceLock<Moment>,
     end: OnceLock<(Exit, Option<Moment>)>,
+    _held: Held,
+    keeper: Keeper,
 }
 
 #[derive(Debug)]
 struct Birth {
     pid: u32,
+    /// Readable at the end, and of a process its pidfd.
     pidfd: PidFd,
-}
-
-/// A backend that was never there.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    ThreadsRunning(Vec<String>),
-    Executable(String),
-    Io(io::Error),
-}
-
-/// Has the fork server make a backend that runs `entry`, and connects to it.
-///
-/// The backend waits for its first message then. [`Process::wait_born`] tells whether it came to be.
-pub(crate) fn spawn(
-    builder: &Builder,
-    type_name: &str,
-    entry: fn(BackendStart) -> i32,
-) -> Result<(Client, Arc<Process>), Refused> {
-    let entry = CodeAddress::of(entry as usize).ok_or_else(|| {
-        Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
-    })?;
-    let open_files_soft = limits::open_files_soft();
-    let NewLink { kind, ours, theirs } = new_link(builder.link)?;
-    let (supervision, servers_end) = with_descriptors(socket::message_pair)?;
-    let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
-    let directory = with_descriptors(working_directory)?;
-    let order = Order {
-        entry,
-        name: cut(&name, TITLE_MAX_BYTES).to_owned(),
-        link: kind,
-        has_directory: directory.is_some(),
-        stop_timeout: builder.stop_timeout,
-        open_files_soft,
-    };
-    let mut descriptors = vec![servers_end.as_fd()];
-    descriptors.extend(directory.iter().map(File::as_fd));
-    descriptors.extend(theirs.iter().map(OwnedFd::as_fd));
-    fork_server::order(&order, &descriptors)?;
-    // Our copies of the other ends must go, or the end of the backend would never show on ours.
-    drop((servers_end, theirs));
-    let process = Arc::new(Process {
-        name,
-        stop_timeout: builder.stop_timeout,
-        supervision: Mutex::new(supervision),
-        birth: OnceLock::new(),
-        seen_ended: OnceLock::new(),
-        end: OnceLock::new(),
-    });
-    let watched = Arc::clone(&process);
-    let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
-    Ok((client, process))
-}
-
-/// The working directory; one that cannot be opened leaves the backend in that of the fork server.
-fn working_directory() -> io::Result<Option<File>> {
-    let flags = (OFlag::O_PATH | OFlag::O_DIRECTORY).bits();
-    match File::options().read(true).custom_flags(flags).open(".") {
-        // No reason to run the backend somewhere else.
-        Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Err(error),
-        other => Ok(other.ok()),
-    }
-}
-
-fn new_link(wanted: Option<Link>) -> io::Result<NewLink> {
-    match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
-        Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
-        Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
-        None => match with_descriptors(|| link::create(LinkKind::Shared)) {
-            // No such call, or a filter forbids it: the places that the socket link is for.
-            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
-                with_descriptors(|| link::create(LinkKind::Socket))
-            }
-            other => other,
-        },
-    }
-}
-
-/// The link that the environment asks for, so that a whole program can be run over another one.
-fn link_of_environment() -> io::Result<Option<Link>> {
-    match std::env::var_os(LINK_VARIABLE) {
-        None => Ok(None),
-        Some(value) if value == "shared-memory" => Ok(Some(Link::SharedMemory)),
-        Some(value) if value == "socket" => Ok(Some(Link::Socket)),
-        Some(value) => Err(io::Error::new(
-            ErrorKind::InvalidInput,
-            format!(
-                "{LINK_VARIABLE} is {value:?}, but only `shared-memory` and `socket` are links; unset it"
-            ),
-        )),
-    }
-}
-
-/// The beginning of a text, at most so many bytes, cut between characters.
-fn cut(text: &str, max_bytes: usize) -> &str {
-    let end = (0..=max_bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or(0)]
+    is_thread: bool,
 }
 
 impl Process {
-    /// Process id.
+    /// A process that is being made; `link` are the descriptors of our end of its link.
+    pub(super) fn new(
+        name: String,
+        stop_timeout: Duration,
+        supervision: OwnedFd,
+        keeper: Keeper,
+        mut link: Vec<RawFd>,
+    ) -> Self {
+        link.push(supervision.as_raw_fd());
+        Self {
+            name,
+            stop_timeout,
+            supervision: Mutex::new(supervision),
+            birth: OnceLock::new(),
+            failure: OnceLock::new(),
+            seen_ended: OnceLock::new(),
+            end: OnceLock::new(),
+            _held: Held::new(link),
+            keeper,
+        }
+    }
+
+    /// Process id; that of the program itself for an actor in one of its threads.
     ///
     /// Zero only while it is not known, which no frontend ever shows.
     #[must_use]
@@ -233,9 +154,9 @@ impl Process {
 
     /// Waits until the fork server has said whether there is a process.
     pub(crate) fn wait_born(&self) -> Result<(), Refused> {
-        match self.birth() {
-            Ok(_) => Ok(()),
-            Err(refusal) => Err(refusal.clone().into()),
+        match (self.birth(), self.failure.get()) {
+            (Ok(_), None) => Ok(()),
+            (Err(refusal), _) | (_, Some(refusal)) => Err(refusal.clone().into()),
         }
     }
 
@@ -256,7 +177,19 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.born().map_or(Ok(()), |birth| birth.pidfd.signal(signal))
+        match self.born() {
+            None => Ok(()),
+            Some(birth) if birth.is_thread && !self.ended_by(Some(Instant::now()))? => Err(io::Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "backend `{}` is a thread of this program (StartMethod::Thread), which cannot be ended \
+                     by force; it ends by `stop`, or when the program does",
+                    self.name
+                ),
+            )),
+            Some(birth) if birth.is_thread => Ok(()),
+            Some(birth) => birth.pidfd.signal(signal),
+        }
     }
 
     fn receive_birth(&self) -> Result<Birth, Refusal> {
@@ -265,30 +198,42 @@ impl Process {
             doing: "the fork server ended before it made the backend".to_owned(),
             errno: Errno::ECHILD as i32,
         };
-        let message = socket::receive(supervision.as_fd(), true).ok().flatten().ok_or_else(lost)?;
-        match protocol::decode(&message.bytes).ok_or_else(lost)? {
-            Notice::Born { pid } => {
-                let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
-                Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
+        loop {
+            let message = socket::receive(supervision.as_fd(), true).ok().flatten().ok_or_else(lost)?;
+            match protocol::decode(&message.bytes).ok_or_else(lost)? {
+                Notice::Born { pid, is_thread } => {
+                    let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
+                    return Ok(Birth { pid, pidfd: PidFd::from(pidfd), is_thread });
+                }
+                Notice::Refused(refusal) => return Err(refusal),
+                // It runs, and was faster than its parent; the rest of its short life follows.
+                Notice::Failed(refusal) => {
+                    self.failure.get_or_init(|| refusal);
+                }
+                Notice::Ended { .. } => return Err(lost()),
             }
-            Notice::Refused(refusal) => Err(refusal),
-            Notice::Ended { .. } => Err(lost()),
         }
     }
 
-    /// Takes the fork server's word for how the process ended. It has; that is known.
+    /// Takes its parent's word for how the process ended. It has; that is known.
     fn receive_end(&self) -> (Exit, Option<Moment>) {
         let supervision = self.supervision.lock().unwrap_or_else(PoisonError::into_inner);
         let deadline = Some(Instant::now() + REPORT);
-        if self.born().is_some() && wait_readable(supervision.as_fd(), deadline).unwrap_or(false) {
+        while self.born().is_some() && wait_readable(supervision.as_fd(), deadline).unwrap_or(false) {
             let message = socket::receive(supervision.as_fd(), false).ok().flatten();
-            if let Some(Notice::Ended { reason, gone_at }) =
-                message.and_then(|message| protocol::decode(&message.bytes))
-            {
-                let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
-                return (Exit::new(self.pid(), &self.name, reason), Some(gone_at));
+            match message.and_then(|message| protocol::decode(&message.bytes)) {
+                Some(Notice::Ended { reason, gone_at }) => {
+                    self.keeper.backend_ended();
+                    let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
+                    return (Exit::new(self.pid(), &self.name, reason), Some(gone_at));
+                }
+                Some(Notice::Failed(refusal)) => {
+                    self.failure.get_or_init(|| refusal);
+                }
+                _ => break,
             }
         }
+        self.keeper.backend_ended();
         self.unknown_end()
     }
 
@@ -297,7 +242,7 @@ impl Process {
     }
 
     /// Finds out how the backend ended, once its link has.
-    fn find_death(&self, ending: Ending) -> Death {
+    pub(super) fn find_death(&self, ending: Ending) -> Death {
         let lingers =
             ending == Ending::Broken || !self.ended_by(Some(Instant::now() + LINGER)).unwrap_or(false);
         if lingers {
@@ -326,30 +271,5 @@ impl fmt::Debug for Process {
             output.field("pid", &birth.pid);
         }
         output.field("end", &self.end.get().map(|(exit, _)| &exit.reason)).finish()
-    }
-}
-
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<NotOrdered> for Refused {
-    fn from(error: NotOrdered) -> Self {
-        match error {
-            NotOrdered::Executable(reason) => Self::Executable(reason),
-            NotOrdered::Io(error) => Self::Io(error),
-        }
-    }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::ThreadsRunning(threads) => Self::ThreadsRunning(threads),
-            Refusal::Code(reason) => Self::Executable(reason),
-            Refusal::System { doing, errno } => Self::Io(while_doing(&doing, Errno::from_raw(errno))),
-        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
+pub(crate) mod huge_pages;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod module;

@@ -4,6 +4,8 @@
 
 use std::{fs, io};
 
+use nix::unistd::gettid;
+
 /// Names of the threads of this process.
 ///
 /// # Source
@@ -14,6 +16,23 @@ pub(crate) fn thread_names() -> io::Result<Vec<String>> {
     for task in fs::read_dir("/proc/self/task")? {
         // A thread may end between the listing and the look at its name.
         if let Ok(name) = fs::read_to_string(task?.path().join("comm")) {
+            names.push(name.trim_end().to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Names of the threads of this process but the calling one.
+pub(crate) fn other_thread_names() -> io::Result<Vec<String>> {
+    let own = gettid().to_string();
+    let mut names = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        if task.file_name().to_str() == Some(&own) {
+            continue;
+        }
+        // As above.
+        if let Ok(name) = fs::read_to_string(task.path().join("comm")) {
             names.push(name.trim_end().to_owned());
         }
     }

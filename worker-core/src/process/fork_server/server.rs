@@ -11,35 +11,24 @@
 //!   still a zombie, so the number cannot belong to anybody else.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
-use nix::unistd::{ForkResult, Pid, fchdir, getpid, getppid, setpgid};
+use nix::unistd::{ForkResult, Pid, getpid, getppid, setpgid};
 
-use crate::link::{self, LinkEnd};
-use crate::process::protocol::{self, Notice, Order, Refusal};
+use super::{MARKER, copy};
+use crate::process::protocol::{self, Greeting, Notice, Order, Refusal, Task};
+use crate::process::start::begin;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
-use crate::sys::{child, limits, proc_files, signals, socket, title};
-
-/// What a new backend begins with.
-#[derive(Debug)]
-pub(crate) struct BackendStart {
-    pub(crate) name: String,
-    pub(crate) link: LinkEnd,
-}
-
-/// The function that a backend runs; what it returns is its exit status.
-pub(crate) type Entry = fn(BackendStart) -> i32;
+use crate::sys::{child, exec, huge_pages, limits, proc_files, signals, socket, title};
 
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
-/// Exit status of a backend that could not begin.
-const STATUS_NOT_STARTED: i32 = 70;
 
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
@@ -48,8 +37,10 @@ const CHILDREN: u64 = 2;
 const FIRST_BACKEND: u64 = 16;
 
 struct Server {
-    control: OwnedFd,
-    program: PidFd,
+    /// `None` once nobody can give an order any more; then the last backend's end is ours too.
+    control: Option<OwnedFd>,
+    /// `None` where our own parent-death signal does the same.
+    program: Option<PidFd>,
     events: SignalFd,
     epoll: Epoll,
     backends: HashMap<i32, Backend>,
@@ -72,39 +63,120 @@ struct Ending {
 
 /// Serves until the program ends.
 pub(super) fn run(control: OwnedFd, program: Pid) -> ! {
-    let status = match Server::new(control, program) {
-        Ok(mut server) => server.serve(),
-        Err(_) => 1,
-    };
-    child::exit_now(status)
-}
-
-impl Server {
-    fn new(control: OwnedFd, program: Pid) -> nix::Result<Self> {
-        signals::reset();
-        // The terminal's Ctrl-C is for the program, which then ends us.
-        setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
-        let executable = std::env::current_exe().unwrap_or_default();
-        let executable = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        title::set(&format!("fork-server of {executable}"));
-        let events = signals::child_events()?;
-        let pidfd = PidFd::open(program)?;
+    greet(&control, &Greeting::Here);
+    signals::reset();
+    // The terminal's Ctrl-C is for the program, which then ends us.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    let executable = std::env::current_exe().unwrap_or_default();
+    let executable = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    title::set(&format!("fork-server of {executable}"));
+    let server = PidFd::open(program).and_then(|pidfd| {
         // Between the check in `before_main` and this line the program may have ended and its number
         // been given away; then we have another parent now.
         if getppid() != program {
             return Err(Errno::ESRCH);
         }
+        Server::new(Some(control), Some(pidfd))
+    });
+    let status = match server {
+        Ok(mut server) => {
+            server.greet(&Greeting::Ready);
+            server.serve()
+        }
+        Err(_) => 1,
+    };
+    child::exit_now(status)
+}
+
+/// Loads what its backends are to share, and serves until nobody wants it any more.
+///
+/// Its parent is a fork server, with which it ends; title, group and signals are set already.
+pub(in crate::process) fn run_preloaded(control: OwnedFd, preload: Option<fn()>) -> ! {
+    greet(&control, &Greeting::Here);
+    if let Err(refusal) = preload.map_or(Ok(()), begin::load) {
+        greet(&control, &Greeting::Refused(refusal));
+        child::exit_now(1);
+    }
+    huge_pages::collapse();
+    let status = match Server::new(Some(control), None) {
+        Ok(mut server) if server.strange_threads.is_empty() => {
+            server.greet(&Greeting::Ready);
+            server.serve()
+        }
+        Ok(server) => {
+            let threads = server.strange_threads.clone();
+            server.greet(&Greeting::Refused(Refusal::ThreadsRunning(threads)));
+            1
+        }
+        Err(_) => 1,
+    };
+    child::exit_now(status)
+}
+
+/// Forks one backend from a fork of the program, watches over it, and ends after it.
+///
+/// `in_child` never returns.
+pub(in crate::process) fn watch_one(
+    program: PidFd,
+    title: &str,
+    supervision: OwnedFd,
+    stop_timeout: Duration,
+    in_child: impl FnOnce(OwnedFd),
+) {
+    signals::reset();
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    title::set(title);
+    let mut server = match Server::new(None, Some(program)) {
+        Ok(server) => server,
+        Err(errno) => {
+            let refusal = Refusal::system("the watcher of the backend could not begin", errno);
+            return tell(&supervision, &Notice::Refused(refusal), None);
+        }
+    };
+    let parent = getpid();
+    match child::fork_single_threaded() {
+        Err(errno) => {
+            let refusal = Refusal::system("a process could not be forked", errno);
+            tell(&supervision, &Notice::Refused(refusal), None);
+        }
+        Ok(ForkResult::Child) => {
+            server.leave(parent);
+            in_child(supervision);
+        }
+        Ok(ForkResult::Parent { child }) => {
+            let _ = setpgid(child, child);
+            server.adopt(child, supervision, stop_timeout);
+            // Everything else is the program's, and would be kept open here.
+            child::close_all_but(&server.descriptors());
+            child::exit_now(server.serve())
+        }
+    }
+}
+
+impl Server {
+    fn new(control: Option<OwnedFd>, program: Option<PidFd>) -> nix::Result<Self> {
+        let events = signals::child_events()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(&control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
-        epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
+        if let Some(control) = &control {
+            epoll.add(control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
+        }
+        if let Some(program) = &program {
+            epoll.add(program, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
+        }
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
-        let strange_threads = proc_files::thread_names().unwrap_or_default().split_off(1);
-        Ok(Self { control, program: pidfd, events, epoll, backends: HashMap::new(), strange_threads })
+        let strange_threads = proc_files::other_thread_names().unwrap_or_default();
+        Ok(Self { control, program, events, epoll, backends: HashMap::new(), strange_threads })
+    }
+
+    fn greet(&self, greeting: &Greeting) {
+        if let Some(control) = &self.control {
+            greet(control, greeting);
+        }
     }
 
     fn serve(&mut self) -> i32 {
         let mut ready = [EpollEvent::empty(); 64];
-        loop {
+        while self.control.is_some() || !self.backends.is_empty() {
             let count = match self.epoll.wait(&mut ready, self.next_timeout()) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
@@ -112,17 +184,25 @@ impl Server {
             };
             for event in &ready[..count] {
                 match event.data() {
-                    CONTROL => match socket::receive(self.control.as_fd(), false) {
-                        Ok(Some(message)) => self.obey(message),
-                        Ok(None) => return self.end(),
-                        Err(_) => {}
-                    },
+                    CONTROL => self.receive(),
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
                     token => self.frontends_gone(token - FIRST_BACKEND),
                 }
             }
             self.end_overdue();
+        }
+        0
+    }
+
+    fn receive(&mut self) {
+        let Some(control) = &self.control else { return };
+        match socket::receive(control.as_fd(), false) {
+            Ok(Some(message)) => self.obey(message),
+            // The program has no more use for us, or is about to end, which is told apart (F2). Our
+            // backends may have frontends still.
+            Ok(None) => self.control = None,
+            Err(_) => {}
         }
     }
 
@@ -154,20 +234,22 @@ impl Server {
         descriptors: Vec<OwnedFd>,
         supervision: OwnedFd,
     ) -> Result<(), (OwnedFd, Refusal)> {
-        let entry = match check(&order, &self.strange_threads) {
-            Ok(entry) => entry,
-            Err(refusal) => return Err((supervision, refusal)),
-        };
+        if let Err(refusal) = check(&order, &self.strange_threads) {
+            return Err((supervision, refusal));
+        }
         // Each backend costs one descriptor here; a limit that is near is raised before it is reached.
         if self.backends.len() as u64 * 2 > limits::open_files_soft() {
             limits::raise_open_files();
         }
         let server = getpid();
         match child::fork_single_threaded() {
-            Err(errno) => Err((supervision, system("a process could not be forked", errno))),
+            Err(errno) => Err((supervision, Refusal::system("a process could not be forked", errno))),
             Ok(ForkResult::Child) => {
-                drop(supervision);
-                self.become_backend(server, order, descriptors, entry)
+                self.leave(server);
+                if order.fresh_image {
+                    execute(&order, &descriptors, supervision)
+                }
+                begin::obey(order, descriptors, supervision)
             }
             Ok(ForkResult::Parent { child }) => {
                 // Both sides do this, because either may be the first to need it.
@@ -181,11 +263,11 @@ impl Server {
     fn adopt(&mut self, pid: Pid, supervision: OwnedFd, stop_timeout: Duration) {
         match PidFd::open(pid) {
             Ok(pidfd) => {
-                let notice = Notice::Born { pid: pid.as_raw().unsigned_abs() };
+                let notice = Notice::Born { pid: pid.as_raw().unsigned_abs(), is_thread: false };
                 tell(&supervision, &notice, Some(&pidfd));
             }
             Err(errno) => {
-                let refusal = system("a process could not be opened", errno);
+                let refusal = Refusal::system("a process could not be opened", errno);
                 tell(&supervision, &Notice::Refused(refusal), None);
                 child::kill_group(pid);
             }
@@ -196,47 +278,35 @@ impl Server {
         self.backends.insert(pid.as_raw(), Backend { supervision, stop_timeout, ending: None });
     }
 
-    /// Turns the forked copy into a backend. Nothing here may return into the server's loop.
-    fn become_backend(&mut self, server: Pid, order: Order, descriptors: Vec<OwnedFd>, entry: Entry) -> ! {
+    /// Makes the forked copy a process of its own, without anything of the server (`parent`).
+    fn leave(&mut self, parent: Pid) {
         let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
         let _ = signals::die_with_parent();
         // The signal is sent for an end that comes after the line above; this is the end before it.
-        if getppid() != server {
-            child::exit_now(STATUS_NOT_STARTED);
+        if getppid() != parent {
+            child::exit_now(1);
         }
         self.close_everything();
         signals::reset();
-        limits::set_open_files_soft(order.open_files_soft);
-        title::set(&order.name);
-        let mut descriptors = descriptors.into_iter();
-        if order.has_directory
-            && let Some(directory) = descriptors.next()
-        {
-            let _ = fchdir(directory);
-        }
-        let status = match link::open(order.link, descriptors.collect()) {
-            Ok(link) => {
-                child::close_in_forks(&link.descriptors());
-                entry(BackendStart { name: order.name, link })
-            }
-            Err(_) => STATUS_NOT_STARTED,
-        };
-        std::process::exit(status)
+    }
+
+    /// Every descriptor of the server.
+    fn descriptors(&self) -> Vec<RawFd> {
+        let control = self.control.as_ref().map(AsRawFd::as_raw_fd);
+        let program = self.program.as_ref().map(|program| program.as_fd().as_raw_fd());
+        let own = [self.events.as_fd().as_raw_fd(), self.epoll.0.as_raw_fd()];
+        let backends = self.backends.values().map(|backend| backend.supervision.as_raw_fd());
+        own.into_iter().chain(control).chain(program).chain(backends).collect()
     }
 
     /// Closes what belongs to the server, so that no backend holds an end of another's link open.
     fn close_everything(&mut self) {
-        use nix::unistd::close;
-        use std::os::fd::AsRawFd;
-        let own = [
-            self.control.as_raw_fd(),
-            self.program.as_fd().as_raw_fd(),
-            self.events.as_fd().as_raw_fd(),
-            self.epoll.0.as_raw_fd(),
-        ];
         self.backends.clear();
-        for descriptor in own {
-            let _ = close(descriptor);
+        self.control = None;
+        self.program = None;
+        // Owned by the server, which this process never drops.
+        for descriptor in self.descriptors() {
+            let _ = nix::unistd::close(descriptor);
         }
     }
 
@@ -280,23 +350,38 @@ impl Server {
     }
 }
 
-fn check(order: &Order, strange_threads: &[String]) -> Result<Entry, Refusal> {
-    if !strange_threads.is_empty() {
+fn check(order: &Order, strange_threads: &[String]) -> Result<(), Refusal> {
+    if !order.fresh_image && !strange_threads.is_empty() {
         return Err(Refusal::ThreadsRunning(strange_threads.to_vec()));
     }
-    let address = order.entry.resolve().map_err(Refusal::Code)?;
-    Ok(to_entry(address))
+    match &order.task {
+        Task::Backend { entry, .. } => entry.resolve().map(drop).map_err(Refusal::Code),
+        Task::Server => Ok(()),
+    }
 }
 
-#[allow(unsafe_code)]
-fn to_entry(address: usize) -> Entry {
-    // SAFETY: A1 of `sys::module`: the address was that of an `Entry` in the program, and the same
-    // module, checked by fingerprint, is loaded here.
-    unsafe { std::mem::transmute::<usize, Entry>(address) }
+/// Replaces the forked copy by a fresh image of the program, which finds the order in its socket.
+fn execute(order: &Order, descriptors: &[OwnedFd], supervision: OwnedFd) -> ! {
+    let doing = "the program could not be executed anew";
+    let (left, found) = match socket::message_pair() {
+        Ok(pair) => pair,
+        Err(error) => begin::fail(&supervision, Refusal::Other(format!("{doing}: {error}"))),
+    };
+    let mut all = vec![supervision.as_fd()];
+    all.extend(descriptors.iter().map(OwnedFd::as_fd));
+    let errno = match socket::send(left.as_fd(), &protocol::encode(order), &all, false) {
+        Ok(()) => {
+            let marker = format!("{}:{}:{}", copy::ROLE_ORDERED, found.as_raw_fd(), getppid());
+            exec::become_copy(MARKER, &marker, &found)
+        }
+        Err(errno) => errno,
+    };
+    begin::fail(&supervision, Refusal::system(doing, errno))
 }
 
-fn system(doing: &str, errno: Errno) -> Refusal {
-    Refusal::System { doing: doing.to_owned(), errno: errno as i32 }
+fn greet(control: &OwnedFd, greeting: &Greeting) {
+    // A program that is gone does not want to know.
+    let _ = socket::send(control.as_fd(), &protocol::encode(greeting), &[], false);
 }
 
 fn tell(supervision: &OwnedFd, notice: &Notice, pidfd: Option<&PidFd>) {
