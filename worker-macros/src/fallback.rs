@@ -72,7 +72,9 @@ fn nameable(function: &mut Function) {
         }
     }
     // A bound by a lifetime of the function is a mistake that the skeleton need not repeat.
-    function.original.generics = expand::owned_generics(&function.original.generics);
+    if function.original.generics.lifetimes().next().is_some() {
+        function.original.generics = expand::owned_generics(&function.original.generics);
+    }
     if let ReturnType::Type(_, ty) = &mut function.original.output {
         Box.visit_type_mut(ty);
     }

@@ -167,14 +167,14 @@ pub mod inside {
 
         #[process_actor]
         impl Local {
-            pub(self) fn new() -> Self {
+            pub(crate) fn new() -> Self {
                 Self(Vec::new())
             }
-            pub(self) fn seen(&self) -> Vec<String> {
+            pub(super) fn seen(&self) -> Vec<String> {
                 self.helper()
             }
             #[oneway]
-            pub(self) fn log(&mut self, line: &str) {
+            pub(crate) fn log(&mut self, line: &str) {
                 self.0.push(line.to_owned());
             }
             #[started]

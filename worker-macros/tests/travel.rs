@@ -217,6 +217,68 @@ pub mod generic {
         }
     }
 
+    /// Bounds of every shape.
+    pub struct Bounded<T>(T);
+
+    #[process_actor]
+    impl<T> Bounded<T>
+    where
+        Vec<T>: Serialize + DeserializeOwned,
+        for<'a> &'a T: std::ops::Add<&'a T, Output = T>,
+        Self: Sized,
+    {
+        /// Makes one.
+        pub fn of(first: Vec<T>) -> Option<Self> {
+            first.into_iter().next().map(Self)
+        }
+        /// Makes one.
+        ///
+        /// # Errors
+        ///
+        /// When there is none.
+        pub fn new(first: Vec<T>) -> Result<Self, String> {
+            Self::of(first).ok_or_else(|| "nothing".to_owned())
+        }
+        /// Adds.
+        pub fn add(&self, others: Vec<T>, label: &str) -> Vec<T> {
+            let _ = label;
+            others.into_iter().map(|other| &other + &self.0).collect()
+        }
+        /// Adds something else.
+        pub fn add_as<U>(&self, other: &U) -> Vec<T>
+        where
+            U: Serialize + DeserializeOwned,
+            for<'a> &'a U: Into<T>,
+            Self: Sized,
+        {
+            vec![&other.into() + &self.0]
+        }
+    }
+
+    /// One instance of a generic type.
+    pub struct Instance<T>(T);
+
+    #[process_actor]
+    impl Instance<u8> {
+        /// Makes one.
+        pub fn new() -> Instance<u8> {
+            Self(7)
+        }
+        /// Gets.
+        pub fn get(&self, one_more: &[Instance<u8>; 0]) -> u8 {
+            let _ = one_more;
+            self.0
+        }
+    }
+
+    #[test]
+    fn bounds_hold_on_both_sides() -> Result<(), Box<dyn std::error::Error>> {
+        let bounded = BoundedFrontend::<u8>::spawn(vec![1])?;
+        assert_eq!(bounded.add(vec![2, 3], "")?, [3, 4]);
+        assert_eq!(InstanceFrontend::spawn()?.get(&[])?, 7);
+        Ok(())
+    }
+
     #[test]
     fn types_are_chosen_at_the_call() -> Result<(), Box<dyn std::error::Error>> {
         let store = StoreFrontend::<String, u32, 1>::spawn()?;

@@ -5,8 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
+#[cfg(doc)]
 use super::handle::Handle;
 use super::reply::{Call, Constructed, Construction, Replied};
+use crate::errors::{Exit, StopError};
+use crate::process::Process;
 
 /// A type that can live in a process of its own: what `#[process_actor]` implements.
 ///
@@ -38,6 +41,9 @@ pub trait Actor: Sized + 'static {
 
 /// A generated frontend, for code that works with any of them.
 ///
+/// It names no actor: an associated type would make the actor as visible as its frontend, and the attribute cannot
+/// see how visible the user's type is.
+///
 /// # Examples
 ///
 /// ```
@@ -51,7 +57,7 @@ pub trait Actor: Sized + 'static {
 /// }
 ///
 /// fn memory_of(frontend: &impl Frontend) -> u64 {
-///     frontend.handle().process().usage().unique
+///     frontend.process().usage().unique
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -60,12 +66,13 @@ pub trait Actor: Sized + 'static {
 /// # }
 /// ```
 pub trait Frontend: Clone + Send + Sync + 'static {
-    /// The type at the other end.
-    type Actor: Actor;
+    /// The process in which the actor lives.
+    fn process(&self) -> &Process;
 
-    /// Wraps a handle.
-    fn from_handle(handle: Handle<Self::Actor>) -> Self;
-
-    /// The handle that is wrapped.
-    fn handle(&self) -> &Handle<Self::Actor>;
+    /// Ends the backend in order, and by force if it does not end in time: see [`Handle::stop`].
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses to signal the backend.
+    fn stop(&self) -> Result<Exit, StopError>;
 }

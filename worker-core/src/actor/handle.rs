@@ -16,6 +16,7 @@ use crate::errors::{CallError, DecodeError, EncodeError, Exit, SpawnError, StopE
 use crate::link::Payload;
 use crate::process::{self, Builder, OnTimeout, Process, Refused, Run};
 use crate::wire::codec;
+use crate::wire::descriptors::with_arrived;
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
 
@@ -314,14 +315,15 @@ where
     T: Portable<ValueForm>,
     E: Portable<ErrorForm>,
 {
-    let result = match outcome.kind {
+    let attached = outcome.attached.take();
+    let result = with_arrived(attached, || match outcome.kind {
         Kind::Returned => T::read(&mut outcome.payload).map_err(CallError::Decode),
         Kind::Failed => match E::read(&mut outcome.payload) {
             Ok(error) => Err(CallError::Actor(error)),
             Err(error) => Err(CallError::Decode(error)),
         },
         kind => Err(reported(kind, &outcome.payload)),
-    };
+    });
     outcome.recycle();
     result
 }

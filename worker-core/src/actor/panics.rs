@@ -13,6 +13,9 @@ use crate::errors::PanicReport;
 thread_local! {
     /// Whether a panic on this thread goes to a caller, so that it is not printed here as well.
     static HAS_CALLER: Cell<bool> = const { Cell::new(false) };
+    /// Whether there is a report in `LAST`. That one has a destructor, which the C library registers
+    /// at its first use, and that is dear in a new process: nothing touches it without need.
+    static HAS_REPORT: Cell<bool> = const { Cell::new(false) };
     static LAST: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 }
 
@@ -26,6 +29,7 @@ pub(super) fn install_hook() {
             if HAS_CALLER.get() {
                 let report = report(info);
                 LAST.with(|last| *last.borrow_mut() = Some(report));
+                HAS_REPORT.set(true);
             } else {
                 previous(info);
             }
@@ -36,7 +40,7 @@ pub(super) fn install_hook() {
 /// Runs code of the user whose panic is told to a caller.
 pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
     // What an earlier method panicked with and caught itself is not this one's report.
-    LAST.take();
+    take_report();
     HAS_CALLER.set(true);
     // Asserted, because the caller learns that the actor panicked, and decides whether to go on with it.
     let result = panic::catch_unwind(AssertUnwindSafe(run));
@@ -45,10 +49,14 @@ pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
         let message = message(&*payload);
         // The payload's own drop may panic; it must not take the backend with it.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
-        let kept = LAST.with(|last| last.borrow_mut().take());
         // `resume_unwind` panics without a hook.
-        kept.unwrap_or_else(|| PanicReport::new(message, "an unknown place".to_owned(), String::new()))
+        take_report()
+            .unwrap_or_else(|| PanicReport::new(message, "an unknown place".to_owned(), String::new()))
     })
+}
+
+fn take_report() -> Option<PanicReport> {
+    if HAS_REPORT.replace(false) { LAST.take() } else { None }
 }
 
 /// Runs code of the user that has no caller; says whether it panicked, which the hook has printed.

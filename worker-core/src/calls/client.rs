@@ -27,6 +27,7 @@ use super::table::{Look, Reply, Table};
 use crate::errors::Exit;
 use crate::link::{Arrived, Incoming, Interest, LinkEnd, Outgoing, Payload, Room, SendError, Sent, Wake};
 use crate::sys::clock::Moment;
+use crate::wire::descriptors::Attached;
 use crate::wire::kind::Kind;
 
 /// How a backend ended, and when that was seen.
@@ -61,6 +62,8 @@ pub(crate) struct Ticket {
 pub(crate) struct Outcome {
     pub(crate) kind: Kind,
     pub(crate) payload: Vec<u8>,
+    /// Descriptors that came along.
+    pub(crate) attached: Attached,
 }
 
 /// Why nothing came of it.
@@ -195,8 +198,8 @@ impl Client {
         let mut waiting_since = None;
         loop {
             let mut state = self.state();
-            if let Look::Answered(Reply { kind, payload }) = state.table.look(ticket.id) {
-                return Ok(Outcome { kind, payload });
+            if let Look::Answered(Reply { kind, payload, attached }) = state.table.look(ticket.id) {
+                return Ok(Outcome { kind, payload, attached });
             }
             if let Some(death) = state.death.clone() {
                 state.table.forget(ticket.id);
@@ -478,8 +481,8 @@ impl Client {
             incoming.release(arrived);
             return;
         }
-        let Outcome { kind, payload } = take(incoming, arrived);
-        let sleeper = self.state().table.answer(id, Reply { kind, payload });
+        let Outcome { kind, payload, attached } = take(incoming, arrived);
+        let sleeper = self.state().table.answer(id, Reply { kind, payload, attached });
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
         }
@@ -584,12 +587,12 @@ impl Drop for Entered<'_> {
 }
 
 #[inline]
-fn take(incoming: &mut Incoming, arrived: Arrived) -> Outcome {
+fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
     let mut payload = SPARE.take();
     incoming.copy_payload(&arrived, &mut payload);
-    let kind = arrived.kind;
+    let (kind, attached) = (arrived.kind, arrived.attached.take());
     incoming.release(arrived);
-    Outcome { kind, payload }
+    Outcome { kind, payload, attached }
 }
 
 /// Parks the thread until it is woken or the deadline passes; says whether the deadline is still ahead.

@@ -7,6 +7,7 @@
 
 use std::thread::Thread;
 
+use crate::wire::descriptors::Attached;
 use crate::wire::kind::Kind;
 
 /// Bits of an id that are the index of its slot.
@@ -17,6 +18,8 @@ const INDEX_BITS: u32 = 24;
 pub(crate) struct Reply {
     pub(crate) kind: Kind,
     pub(crate) payload: Vec<u8>,
+    /// Descriptors that came along.
+    pub(crate) attached: Attached,
 }
 
 #[derive(Debug)]
@@ -138,7 +141,7 @@ mod tests {
     use super::*;
 
     fn reply() -> Reply {
-        Reply { kind: Kind::Returned, payload: vec![1] }
+        Reply { kind: Kind::Returned, payload: vec![1], attached: None }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! One suite for every link: what the layers above rely on, whatever a link is made of.
 //! Not here: the parts of one link alone, which are tested beside them.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::beside::Beside;
 use super::{Arrived, Interest, LinkEnd, LinkKind, NewLink, Room, SendError, Wake, create, open};
 use crate::wire::codec::WriteError;
 use crate::wire::kind::Kind;
@@ -32,8 +34,9 @@ conformance!(
 );
 
 fn pair(kind: LinkKind) -> (LinkEnd, LinkEnd) {
-    let NewLink { kind, ours, theirs } = create(kind).unwrap();
-    (ours, open(kind, theirs).unwrap())
+    let (beside, other_beside) = Beside::pair().unwrap();
+    let NewLink { kind, ours, theirs } = create(kind, Arc::new(beside)).unwrap();
+    (ours, open(kind, theirs, other_beside).unwrap())
 }
 
 /// Bytes by which a message can be told from every other, and each of its parts from the others.

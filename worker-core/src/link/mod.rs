@@ -8,6 +8,9 @@
 //! can also take in what arrives, and two full directions cannot block each other.
 
 #[cfg(test)]
+mod attached_tests;
+pub(crate) mod beside;
+#[cfg(test)]
 mod conformance;
 mod shared;
 mod socket;
@@ -18,11 +21,15 @@ pub(crate) use socket::SocketParts;
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Instant;
+
+use beside::Beside;
 
 use crate::sys::clock::Moment;
 pub(crate) use crate::sys::doorbell::Wake;
 use crate::wire::codec::WriteError;
+use crate::wire::descriptors::Attached;
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
@@ -91,6 +98,8 @@ pub(crate) enum SendError {
 pub(crate) struct Arrived {
     pub(crate) kind: Kind,
     pub(crate) id: u64,
+    /// Descriptors that came along; whoever takes the message takes them out, or they are closed.
+    pub(crate) attached: Attached,
     place: Place,
 }
 
@@ -128,17 +137,17 @@ pub(crate) struct NewLink {
 }
 
 /// Makes a link; the caller is the frontend.
-pub(crate) fn create(kind: LinkKind) -> io::Result<NewLink> {
+pub(crate) fn create(kind: LinkKind, beside: Arc<Beside>) -> io::Result<NewLink> {
     match kind {
-        LinkKind::Shared => SharedParts::create(),
+        LinkKind::Shared => SharedParts::create(beside),
         LinkKind::Socket => SocketParts::create(),
     }
 }
 
 /// Makes the backend's end from what travelled.
-pub(crate) fn open(kind: LinkKind, descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
+pub(crate) fn open(kind: LinkKind, descriptors: Vec<OwnedFd>, beside: OwnedFd) -> io::Result<LinkEnd> {
     match kind {
-        LinkKind::Shared => SharedParts::open(descriptors),
+        LinkKind::Shared => SharedParts::open(descriptors, Arc::new(Beside::from(beside))),
         LinkKind::Socket => SocketParts::open(descriptors),
     }
 }

@@ -15,8 +15,8 @@ use crate::sys::module::CodeAddress;
 
 /// From the program to its fork server, on the control socket: make a process.
 ///
-/// Descriptors beside it: the server's end of the supervision socket, the working directory if there
-/// is one, then what the task takes. It goes on in the same form to a fresh image.
+/// Descriptors beside it: the far end of the socket beside the link, the working directory if there is
+/// one, then what the task takes. It goes on to a fresh image, with the socket of [`Order::can_fail`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) task: Task,
@@ -25,6 +25,16 @@ pub(super) struct Order {
     pub(super) fresh_image: bool,
     /// Time between the close of the last frontend and SIGTERM.
     pub(super) stop_timeout: Duration,
+}
+
+impl Order {
+    /// Whether a new process may find that it cannot begin, so that it takes a socket to say why.
+    ///
+    /// The socket beside the link will not do: there the program believes none but the parent.
+    pub(super) fn can_fail(&self) -> bool {
+        let Surroundings { preload, settings, .. } = &self.surroundings;
+        self.fresh_image || preload.is_some() || !settings.is_empty()
+    }
 }
 
 /// What a new process is for.
@@ -60,15 +70,14 @@ pub(super) enum Greeting {
     Refused(Refusal),
 }
 
-/// From the fork server to the program, on the supervision socket of one backend.
+/// From the fork server to the program, on the socket beside the link of one backend.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Notice {
-    /// The backend runs. Beside it comes what is readable at its end: its pidfd, or that of a thread.
-    Born { pid: u32, is_thread: bool },
+    /// The backend runs. Its pidfd comes beside it.
+    Born { pid: u32 },
     /// There is no backend, for this reason.
     Refused(Refusal),
-    /// The backend itself could not begin, for this reason; it ends at once. This may come before
-    /// `Born`, because it is the child who tells it.
+    /// The backend could not begin, for this reason, and has ended.
     Failed(Refusal),
     /// The backend has ended and is reaped; it was gone at that moment, and before it was reaped.
     Ended { reason: ExitReason, gone_at: Moment },

@@ -4,8 +4,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -16,10 +16,9 @@ use super::start::{Held, Keeper, Refused};
 use super::usage::Usage;
 use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
+use crate::link::beside::Beside;
 use crate::sys::clock::Moment;
-use crate::sys::doorbell::wait_readable;
 use crate::sys::pidfd::PidFd;
-use crate::sys::socket;
 
 /// Time that a backend which has closed its link gets to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
@@ -40,7 +39,7 @@ pub struct Process {
     name: String,
     stop_timeout: Duration,
     /// On it the fork server tells of birth and end.
-    supervision: Mutex<OwnedFd>,
+    beside: Arc<Beside>,
     birth: OnceLock<Result<Birth, Refusal>>,
     /// Why the process could not begin, as it said itself.
     failure: OnceLock<Refusal>,
@@ -56,28 +55,31 @@ struct Birth {
     pid: u32,
     /// Readable at the end, and of a process its pidfd.
     pidfd: PidFd,
-    is_thread: bool,
 }
 
 impl Process {
-    /// A process that is being made; `link` are the descriptors of our end of its link.
+    /// A process that is being made.
     pub(super) fn new(
         name: String,
         stop_timeout: Duration,
-        supervision: OwnedFd,
-        keeper: Keeper,
-        mut link: Vec<RawFd>,
+        beside: Arc<Beside>,
+        mut keeper: Keeper,
+        held: Held,
     ) -> Self {
-        link.push(supervision.as_raw_fd());
+        let birth = OnceLock::new();
+        if let Some(descriptor) = keeper.take_thread() {
+            let pidfd = PidFd::from(descriptor);
+            birth.get_or_init(|| Ok(Birth { pid: std::process::id(), pidfd }));
+        }
         Self {
             name,
             stop_timeout,
-            supervision: Mutex::new(supervision),
-            birth: OnceLock::new(),
+            beside,
+            birth,
             failure: OnceLock::new(),
             seen_ended: OnceLock::new(),
             end: OnceLock::new(),
-            _held: Held::new(link),
+            _held: held,
             keeper,
         }
     }
@@ -177,64 +179,62 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
-        match self.born() {
-            None => Ok(()),
-            Some(birth) if birth.is_thread && !self.ended_by(Some(Instant::now()))? => Err(io::Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "backend `{}` is a thread of this program (StartMethod::Thread), which cannot be ended \
-                     by force; it ends by `stop`, or when the program does",
-                    self.name
-                ),
-            )),
-            Some(birth) if birth.is_thread => Ok(()),
-            Some(birth) => birth.pidfd.signal(signal),
+        let Some(birth) = self.born() else { return Ok(()) };
+        if self.keeper.thread().is_none() {
+            return birth.pidfd.signal(signal);
         }
+        if self.ended_by(Some(Instant::now()))? {
+            return Ok(());
+        }
+        let message = format!(
+            "backend `{}` is a thread of this program (StartMethod::Thread), which cannot be ended by force; \
+             it ends by `stop`, or with the program",
+            self.name
+        );
+        Err(io::Error::new(ErrorKind::Unsupported, message))
     }
 
     fn receive_birth(&self) -> Result<Birth, Refusal> {
-        let supervision = self.supervision.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost = || Refusal::System {
-            doing: "the fork server ended before it made the backend".to_owned(),
-            errno: Errno::ECHILD as i32,
-        };
-        loop {
-            let message = socket::receive(supervision.as_fd(), true).ok().flatten().ok_or_else(lost)?;
-            match protocol::decode(&message.bytes).ok_or_else(lost)? {
-                Notice::Born { pid, is_thread } => {
-                    let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
-                    return Ok(Birth { pid, pidfd: PidFd::from(pidfd), is_thread });
-                }
-                Notice::Refused(refusal) => return Err(refusal),
-                // It runs, and was faster than its parent; the rest of its short life follows.
-                Notice::Failed(refusal) => {
-                    self.failure.get_or_init(|| refusal);
-                }
-                Notice::Ended { .. } => return Err(lost()),
+        let lost = || Refusal::system("the fork server ended before it made the backend", Errno::ECHILD);
+        let message = self.beside.next_notice(None).ok_or_else(lost)?;
+        match protocol::decode(&message.bytes).ok_or_else(lost)? {
+            Notice::Born { pid } => {
+                let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
+                Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
+            Notice::Refused(refusal) => Err(refusal),
+            Notice::Failed(_) | Notice::Ended { .. } => Err(lost()),
         }
     }
 
     /// Takes its parent's word for how the process ended. It has; that is known.
     fn receive_end(&self) -> (Exit, Option<Moment>) {
-        let supervision = self.supervision.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = match self.keeper.thread() {
+            Some(thread) => thread.reason(),
+            None => self.born().and_then(|_| self.receive_reason()),
+        };
+        self.keeper.backend_ended();
+        match told {
+            Some((reason, gone_at)) => {
+                let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
+                (Exit::new(self.pid(), &self.name, reason), Some(gone_at))
+            }
+            None => self.unknown_end(),
+        }
+    }
+
+    fn receive_reason(&self) -> Option<(ExitReason, Moment)> {
         let deadline = Some(Instant::now() + REPORT);
-        while self.born().is_some() && wait_readable(supervision.as_fd(), deadline).unwrap_or(false) {
-            let message = socket::receive(supervision.as_fd(), false).ok().flatten();
-            match message.and_then(|message| protocol::decode(&message.bytes)) {
-                Some(Notice::Ended { reason, gone_at }) => {
-                    self.keeper.backend_ended();
-                    let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
-                    return (Exit::new(self.pid(), &self.name, reason), Some(gone_at));
-                }
-                Some(Notice::Failed(refusal)) => {
+        loop {
+            let message = self.beside.next_notice(deadline)?;
+            match protocol::decode(&message.bytes)? {
+                Notice::Ended { reason, gone_at } => return Some((reason, gone_at)),
+                Notice::Failed(refusal) => {
                     self.failure.get_or_init(|| refusal);
                 }
-                _ => break,
+                Notice::Born { .. } | Notice::Refused(_) => return None,
             }
         }
-        self.keeper.backend_ended();
-        self.unknown_end()
     }
 
     fn unknown_end(&self) -> (Exit, Option<Moment>) {

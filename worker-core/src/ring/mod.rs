@@ -38,7 +38,7 @@ pub(crate) mod waiting;
 
 pub(crate) use consumer::{Consumer, Record};
 pub(crate) use geometry::Geometry;
-pub(crate) use producer::{Full, Producer};
+pub(crate) use producer::{Full, Producer, Reservation};
 
 use std::sync::atomic::Ordering;
 

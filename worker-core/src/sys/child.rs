@@ -55,22 +55,23 @@ pub(crate) fn kill_group(leader: Pid) {
 /// Descriptors that no fork of this process may keep.
 static KEPT_FROM_FORKS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 
-/// Has every later `fork` of this process close these descriptors in the child.
-///
-/// Close-on-exec is not enough: code that forks without an exec would hold a backend's end of its
-/// link open, and its death would not be seen.
+/// Prepares [`close_in_forks`] in this process and its forks. Once is enough for all of them.
 ///
 /// # Source
 ///
 /// `pthread_atfork(3)`.
+pub(crate) fn watch_forks() {
+    // SAFETY: the handler only locks a mutex that is never held across a fork, and closes.
+    unsafe { libc::pthread_atfork(None, None, Some(close_kept)) };
+}
+
+/// Has every later `fork` of this process close these descriptors in the child.
+///
+/// Close-on-exec is not enough: code that forks without an exec would hold a backend's end of its
+/// link open, and its death would not be seen.
 pub(crate) fn close_in_forks(descriptors: &[BorrowedFd<'_>]) {
     let mut kept = KEPT_FROM_FORKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = kept.is_empty();
     kept.extend(descriptors.iter().map(AsRawFd::as_raw_fd));
-    if first {
-        // SAFETY: the handler only locks a mutex that is never held across a fork, and closes.
-        unsafe { libc::pthread_atfork(None, None, Some(close_kept)) };
-    }
 }
 
 extern "C" fn close_kept() {
@@ -97,19 +98,10 @@ pub(crate) fn replace_by_nothing(descriptors: &[RawFd]) {
     }
 }
 
-/// Closes every descriptor of this process but the standard streams and those named.
-pub(crate) fn close_all_but(kept: &[RawFd]) {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
-    let numbers: Vec<RawFd> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2 && !kept.contains(number))
-        .collect();
-    close_by_number(&numbers);
-}
-
-fn close_by_number(descriptors: &[RawFd]) {
+/// Closes descriptors whose owners this process never comes back to.
+pub(crate) fn close_by_number(descriptors: &[RawFd]) {
     for &number in descriptors {
-        // SAFETY: whatever owns the number is a copy of the program's, in a process that never uses it.
+        // SAFETY: whatever owns the number is a copy of the parent's, in a process that never uses it.
         unsafe { libc::close(number) };
     }
 }

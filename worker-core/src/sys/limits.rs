@@ -28,8 +28,11 @@ pub(crate) fn with_descriptors<T>(make: impl Fn() -> io::Result<T>) -> io::Resul
 
 /// Sets the soft limit of open descriptors.
 pub(crate) fn set_open_files_soft(soft: u64) {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard);
+    if let Ok((now, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let soft = soft.min(hard);
+        if soft != now {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //! Not here: any policy; nothing in this room knows what an actor is.
 //! Layer 1: the only rooms with unsafe system calls. `docs/safety.md` is the index of them.
 
+mod ancillary;
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod cpu;
+pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
 pub(crate) mod huge_pages;

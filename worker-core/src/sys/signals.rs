@@ -16,6 +16,11 @@ pub(crate) fn reset() {
         // SAFETY: neither disposition runs any code. SIGKILL and SIGSTOP refuse, and that is fine.
         let _ = unsafe { sigaction(signal, action) };
     }
+    unblock_all();
+}
+
+/// Unblocks every signal.
+pub(crate) fn unblock_all() {
     let _ = SigSet::empty().thread_set_mask();
 }
 

@@ -2,27 +2,34 @@
 //! Not here: what the messages say (`process::protocol`).
 //! Layer 1: system calls.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
-    socketpair,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, setsockopt, socketpair, sockopt,
 };
+use nix::unistd::Pid;
 
-use super::{retry_on_interrupt, while_doing};
-
-/// Longest message in bytes; all of ours are far shorter.
-pub(crate) const MESSAGE_MAX_BYTES: usize = 16 * 1024;
-/// Most descriptors in one message.
-pub(crate) const DESCRIPTORS_MAX: usize = 8;
+pub(crate) use super::ancillary::DESCRIPTORS_MAX;
+use super::{ancillary, retry_on_interrupt, while_doing};
 
 /// A message that came in.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) bytes: Vec<u8>,
     pub(crate) descriptors: Vec<OwnedFd>,
+    /// Who sent it, on a socket that was asked to [`tell_senders`].
+    pub(crate) sender: Option<Pid>,
+}
+
+/// Bytes that came in on a stream.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) length_bytes: usize,
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// Descriptors were sent with these bytes, also if none of them arrived.
+    pub(crate) has_descriptors: bool,
 }
 
 /// A connected pair of sockets that keep messages apart, both close-on-exec.
@@ -51,66 +58,89 @@ pub(crate) fn send(
     descriptors: &[BorrowedFd<'_>],
     wait: bool,
 ) -> nix::Result<()> {
+    let mut flags = MsgFlags::empty();
+    flags.set(MsgFlags::MSG_DONTWAIT, !wait);
+    send_once(socket, bytes, descriptors, flags).map(drop)
+}
+
+fn send_once(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+    flags: MsgFlags,
+) -> nix::Result<usize> {
     let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
     let control = if numbers.is_empty() { &rights[..0] } else { &rights[..] };
-    let mut flags = MsgFlags::MSG_NOSIGNAL;
-    flags.set(MsgFlags::MSG_DONTWAIT, !wait);
     let parts = [IoSlice::new(bytes)];
-    retry_on_interrupt(|| sendmsg::<()>(socket.as_raw_fd(), &parts, control, flags, None)).map(drop)
+    let flags = flags | MsgFlags::MSG_NOSIGNAL;
+    retry_on_interrupt(|| sendmsg::<()>(socket.as_raw_fd(), &parts, control, flags, None))
+}
+
+/// Has a socket say of each message which process sent it: no ordinary process can lie about that.
+///
+/// # Source
+///
+/// `SO_PASSCRED` in `unix(7)`.
+pub(crate) fn tell_senders(socket: &OwnedFd) -> io::Result<()> {
+    setsockopt(socket, sockopt::PassCred, &true)
+        .map_err(|errno| while_doing("a socket could not be set up", errno))
 }
 
 /// Receives one message; `None` at the end, when every other end is closed.
 pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<Message>> {
-    let mut bytes = vec![0; MESSAGE_MAX_BYTES];
-    let mut control = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
-    let mut flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    // As long as the message, for memory of a process that forks is dear: each page that it writes
+    // after a fork is copied first.
+    let mut bytes = vec![0; next_length(socket, wait)?];
+    let mut flags = MsgFlags::empty();
     flags.set(MsgFlags::MSG_DONTWAIT, !wait);
-    let mut descriptors = Vec::new();
-    let length = loop {
-        let mut parts = [IoSliceMut::new(&mut bytes)];
-        let received = match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
-            Err(Errno::EINTR) => continue,
-            // A peer that closed with our messages unread resets; it is gone all the same.
-            Err(Errno::ECONNRESET) => return Ok(None),
-            other => other?,
-        };
-        for message in received.cmsgs().map_err(|_| Errno::EMSGSIZE)? {
-            if let ControlMessageOwned::ScmRights(numbers) = message {
-                descriptors.extend(numbers.into_iter().map(adopt));
-            }
-        }
-        break received.bytes;
+    let (length, ancillary) = match ancillary::receive(socket, &mut bytes, flags) {
+        // A peer that closed with our messages unread resets; it is gone all the same.
+        Err(Errno::ECONNRESET) => return Ok(None),
+        other => other?,
     };
-    if length == 0 && descriptors.is_empty() {
+    if length == 0 && ancillary.descriptors.is_empty() {
         return Ok(None);
     }
     bytes.truncate(length);
-    Ok(Some(Message { bytes, descriptors }))
+    Ok(Some(Message { bytes, descriptors: ancillary.descriptors, sender: ancillary.sender }))
 }
 
-#[allow(unsafe_code)]
-fn adopt(number: RawFd) -> OwnedFd {
-    // SAFETY: the kernel made this descriptor for us in the `recvmsg` that told its number, and
-    // nobody else has been told.
-    unsafe { OwnedFd::from_raw_fd(number) }
+/// Length of the message that comes next; zero at the end too.
+fn next_length(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<usize> {
+    let mut flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+    flags.set(MsgFlags::MSG_DONTWAIT, !wait);
+    match retry_on_interrupt(|| nix::sys::socket::recv(socket.as_raw_fd(), &mut [], flags)) {
+        Err(Errno::ECONNRESET) => Ok(0),
+        length => length,
+    }
 }
 
-/// Sends as many bytes as fit without waiting; `None` if none fit now.
-pub(crate) fn send_some(socket: &impl AsFd, bytes: &[u8]) -> nix::Result<Option<usize>> {
-    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-    match retry_on_interrupt(|| nix::sys::socket::send(socket.as_fd().as_raw_fd(), bytes, flags)) {
+/// Sends as many bytes as fit without waiting, and the descriptors with the first of them; `None`
+/// if none fit now.
+pub(crate) fn send_some(
+    socket: &impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> nix::Result<Option<usize>> {
+    match send_once(socket.as_fd(), bytes, descriptors, MsgFlags::MSG_DONTWAIT) {
         Err(Errno::EAGAIN) => Ok(None),
         other => other.map(Some),
     }
 }
 
 /// Receives what is there without waiting, at most a buffer full; `None` if nothing is there now.
-pub(crate) fn receive_some(socket: &impl AsFd, buffer: &mut [u8]) -> nix::Result<Option<usize>> {
-    let flags = MsgFlags::MSG_DONTWAIT;
-    match retry_on_interrupt(|| nix::sys::socket::recv(socket.as_fd().as_raw_fd(), buffer, flags)) {
+pub(crate) fn receive_some(socket: &impl AsFd, buffer: &mut [u8]) -> nix::Result<Option<Chunk>> {
+    match ancillary::receive(socket.as_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
         Err(Errno::EAGAIN) => Ok(None),
-        Err(Errno::ECONNRESET) => Ok(Some(0)),
-        other => other.map(Some),
+        Err(Errno::ECONNRESET) => {
+            Ok(Some(Chunk { length_bytes: 0, descriptors: Vec::new(), has_descriptors: false }))
+        }
+        Err(errno) => Err(errno),
+        Ok((length_bytes, ancillary)) => Ok(Some(Chunk {
+            length_bytes,
+            has_descriptors: ancillary.is_cut_off || !ancillary.descriptors.is_empty(),
+            descriptors: ancillary.descriptors,
+        })),
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let (attributes, visibility) = (attributes(function), &function.visibility);
     let parameters = parameters(expansion, function);
     // Refused on a constructor, so this is for the skeleton only.
-    let generics = Declared::new(&function.original.generics, None);
+    let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.constructor, function);
     let conditional = function.arguments().any(|argument| !argument.cfgs.is_empty());
@@ -60,7 +60,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let call_error = error.as_ref().map(|error| emit!(<#error>));
     let (attributes, visibility) = (attributes(function), &function.visibility);
     let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
-    let generics = Declared::new(&function.original.generics, None);
+    let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
     let (call, call_async) = senders(method);

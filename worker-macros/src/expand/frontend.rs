@@ -115,12 +115,18 @@ fn traits(expansion: &Expansion<'_>) -> TokenStream {
         #cfgs
         #[automatically_derived]
         impl #declaration #runtime::Frontend for #name #arguments #where_clause {
-            type Actor = #self_ty;
-            fn from_handle(handle: #runtime::Handle<#self_ty>) -> Self {
-                Self(handle)
+            fn process(&self) -> &#runtime::Process {
+                self.0.process()
             }
-            fn handle(&self) -> &#runtime::Handle<#self_ty> {
-                &self.0
+            fn stop(&self) -> ::core::result::Result<#runtime::Exit, #runtime::StopError> {
+                self.0.stop()
+            }
+        }
+        #cfgs
+        #[automatically_derived]
+        impl #declaration ::core::convert::From<#runtime::Handle<#self_ty>> for #name #arguments #where_clause {
+            fn from(handle: #runtime::Handle<#self_ty>) -> Self {
+                Self(handle)
             }
         }
     }

@@ -4,15 +4,25 @@
 
 use proc_macro2::TokenStream;
 use syn::visit_mut::VisitMut as _;
-use syn::{GenericParam, Ident, Lifetime, Type};
+use syn::{GenericParam, Generics, Ident, Lifetime, Type};
 
 use super::actor::{allow_deprecated, answer};
 use super::generics::Declared;
 use super::messages::{fields, mentions};
 use super::types::{self, Lifetimes};
-use super::{Expansion, arms, docs};
+use super::{Expansion, arms, docs, generics_of};
 use crate::model::{Function, Method};
 use crate::names;
+
+/// A function's own generics, with the actor's name for `Self`.
+pub(super) fn own(expansion: &Expansion<'_>, function: &Function) -> Generics {
+    types::placed(
+        &function.original.generics,
+        &Lifetimes::Kept,
+        &expansion.actor.self_ty,
+        |visitor, generics| visitor.visit_generics_mut(generics),
+    )
+}
 
 /// One generic method as its struct sees it.
 struct Message<'m> {
@@ -26,12 +36,8 @@ struct Message<'m> {
 
 impl<'m> Message<'m> {
     fn new(expansion: &Expansion<'_>, function: &'m Function) -> Self {
-        let self_ty = &expansion.actor.self_ty;
-        let own =
-            types::placed(&function.original.generics, &Lifetimes::Elided, self_ty, |visitor, generics| {
-                visitor.visit_generics_mut(generics);
-            });
-        let generics = Declared::new(&expansion.actor.generics, Some(&own));
+        let own = own(expansion, function);
+        let generics = Declared::new(&generics_of(expansion.actor), Some(&own));
         let certain = function.arguments().filter(|argument| argument.cfgs.is_empty());
         let fields: Vec<TokenStream> = certain.map(|argument| expansion.field(argument)).collect();
         let is_unused = |name: &&Ident| !fields.iter().any(|field| mentions(field, name));

@@ -96,7 +96,7 @@ impl<'m> Expansion<'m> {
             runtime_text: runtime_alias(actor)
                 .map_or_else(|| types::path_text(&actor.runtime), |alias| alias.to_string()),
             message: message_lifetime(actor),
-            generics: Declared::new(&actor.generics, None),
+            generics: Declared::new(&generics_of(actor), None),
             actor_path: path_without_arguments(&actor.self_ty),
         }
     }
@@ -131,6 +131,13 @@ impl<'m> Expansion<'m> {
     fn borrows<'f>(functions: impl IntoIterator<Item = &'f Function>) -> bool {
         functions.into_iter().flat_map(Function::arguments).any(|argument| types::borrows(&argument.ty))
     }
+}
+
+/// The block's generics with the actor's name for `Self`, which means something else in generated items.
+fn generics_of(actor: &Actor) -> Generics {
+    types::placed(&actor.generics, &Lifetimes::Kept, &actor.self_ty, |visitor, generics| {
+        visitor.visit_generics_mut(generics);
+    })
 }
 
 /// A name for a runtime path such as `$crate::worker`, which has no meaning in the strings of serde's attributes.

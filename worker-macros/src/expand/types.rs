@@ -22,6 +22,8 @@ pub(super) enum Lifetimes<'a> {
     Elided,
     /// Nothing to borrow from: the value was decoded here.
     Static,
+    /// As they are: those of `for<'a>` and `'static` in bounds.
+    Kept,
 }
 
 struct Place<'a> {
@@ -60,6 +62,7 @@ impl VisitMut for Visitor<'_> {
             Lifetimes::Message(message) => *lifetime = (*message).clone(),
             Lifetimes::Elided => *lifetime = Lifetime::new("'_", lifetime.span()),
             Lifetimes::Static => *lifetime = Lifetime::new("'static", lifetime.span()),
+            Lifetimes::Kept => {}
         }
     }
 
@@ -71,6 +74,7 @@ impl VisitMut for Visitor<'_> {
         match self.0.lifetimes {
             Lifetimes::Message(message) => reference.lifetime = Some((*message).clone()),
             Lifetimes::Elided => reference.lifetime = None,
+            Lifetimes::Kept => {}
             Lifetimes::Static => reference.lifetime = Some(Lifetime::new("'static", Span::mixed_site())),
         }
     }

@@ -341,11 +341,18 @@ impl DecoderFrontend {
 }
 #[automatically_derived]
 impl ::worker_core::Frontend for DecoderFrontend {
-    type Actor = Decoder;
-    fn from_handle(handle: ::worker_core::Handle<Decoder>) -> Self {
-        Self(handle)
+    fn process(&self) -> &::worker_core::Process {
+        self.0.process()
     }
-    fn handle(&self) -> &::worker_core::Handle<Decoder> {
-        &self.0
+    fn stop(
+        &self,
+    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
+        self.0.stop()
+    }
+}
+#[automatically_derived]
+impl ::core::convert::From<::worker_core::Handle<Decoder>> for DecoderFrontend {
+    fn from(handle: ::worker_core::Handle<Decoder>) -> Self {
+        Self(handle)
     }
 }

@@ -470,11 +470,27 @@ where
     K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
 {
-    type Actor = inner::Store<K, V, N>;
-    fn from_handle(handle: crate::worker::Handle<inner::Store<K, V, N>>) -> Self {
-        Self(handle)
+    fn process(&self) -> &crate::worker::Process {
+        self.0.process()
     }
-    fn handle(&self) -> &crate::worker::Handle<inner::Store<K, V, N>> {
-        &self.0
+    fn stop(
+        &self,
+    ) -> ::core::result::Result<crate::worker::Exit, crate::worker::StopError> {
+        self.0.stop()
+    }
+}
+#[cfg(unix)]
+#[automatically_derived]
+impl<
+    K,
+    V: Clone,
+    const N: usize,
+> ::core::convert::From<crate::worker::Handle<inner::Store<K, V, N>>> for Remote<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord + 'static,
+    V: Serialize + DeserializeOwned + 'static,
+{
+    fn from(handle: crate::worker::Handle<inner::Store<K, V, N>>) -> Self {
+        Self(handle)
     }
 }

@@ -124,11 +124,18 @@ impl CounterFrontend {
 }
 #[automatically_derived]
 impl ::worker_core::Frontend for CounterFrontend {
-    type Actor = Counter;
-    fn from_handle(handle: ::worker_core::Handle<Counter>) -> Self {
-        Self(handle)
+    fn process(&self) -> &::worker_core::Process {
+        self.0.process()
     }
-    fn handle(&self) -> &::worker_core::Handle<Counter> {
-        &self.0
+    fn stop(
+        &self,
+    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
+        self.0.stop()
+    }
+}
+#[automatically_derived]
+impl ::core::convert::From<::worker_core::Handle<Counter>> for CounterFrontend {
+    fn from(handle: ::worker_core::Handle<Counter>) -> Self {
+        Self(handle)
     }
 }

@@ -45,7 +45,9 @@ fn frontend() -> (OwnedFd, LinkEnd, SharedMemory) {
     let theirs = SharedMemory::map(&descriptor, layout.total_bytes()).unwrap();
     let (bell, _) = doorbell().unwrap();
     let (_, sleeper) = doorbell().unwrap();
-    (descriptor, link_end(Side::new(memory, layout, bell, FRONTEND), sleeper, REQUESTS, REPLIES), theirs)
+    let (beside, _) = Beside::pair().unwrap();
+    let side = Side::new(memory, layout, bell, FRONTEND, Arc::new(beside));
+    (descriptor, link_end(side, sleeper, REQUESTS, REPLIES), theirs)
 }
 
 fn scribble(theirs: &SharedMemory, numbers: &mut Numbers, direction: Direction) {

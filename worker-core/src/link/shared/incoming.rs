@@ -11,13 +11,14 @@ use std::time::Instant;
 use super::extension::{RETAINED_BYTES, UNIT_BYTES};
 use super::layout::{Direction, TAKEN_POSITION_OFFSET};
 use super::side::Side;
-use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_WITHDRAWN};
+use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_PARCEL, FLAG_WITHDRAWN};
 use crate::link::spin::Spin;
 use crate::link::{self, Arrived, Broken, Interest, Wake};
 use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
 use crate::ring::{Consumer, Memory, Record};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::Sleeper;
+use crate::wire::descriptors::Parcel;
 use crate::wire::kind::Kind;
 
 /// See [`super::super::Incoming`].
@@ -34,6 +35,8 @@ pub(crate) struct Incoming {
     last_sleep_began: Option<Moment>,
     /// Pieces of a message that has not come as a whole.
     assembled: Vec<u8>,
+    /// Number of the next parcel beside the link.
+    parcels_taken: u64,
 }
 
 /// Where the payload of a message lies: checked against the memory, whatever the other side wrote.
@@ -62,6 +65,7 @@ impl Incoming {
             spin: Spin::new(),
             last_sleep_began: None,
             assembled: Vec::new(),
+            parcels_taken: 0,
         }
     }
 
@@ -74,7 +78,7 @@ impl Incoming {
             let kind = Kind::from_number(record.header.kind).ok_or(Broken)?;
             self.spin.saw_peer_on(record.header.cpu);
             let flags = record.header.flags;
-            let place = if flags == 0 && self.assembled.is_empty() {
+            let place = if flags & !FLAG_PARCEL == 0 && self.assembled.is_empty() {
                 let length_bytes = record.header.length_bytes as usize;
                 Place { record, offset: record.payload_offset, length_bytes, is_piece: false }
             } else if let Some(place) = self.piece(record)? {
@@ -82,8 +86,18 @@ impl Incoming {
             } else {
                 continue;
             };
-            return Ok(Some(Arrived { kind, id: record.id, place: link::Place::Shared(place) }));
+            let attached = if flags & FLAG_PARCEL == 0 { None } else { Some(self.take_parcel()?) };
+            let (id, place) = (record.id, link::Place::Shared(place));
+            return Ok(Some(Arrived { kind, id, attached, place }));
         }
+    }
+
+    /// Takes out what came along with the message at hand.
+    #[cold]
+    fn take_parcel(&mut self) -> Result<Box<Parcel>, Broken> {
+        let parcel = self.side.beside.take_parcel(self.parcels_taken)?;
+        self.parcels_taken += 1;
+        Ok(parcel)
     }
 
     /// Looks at a record that is not a whole message by itself; `None` if it was one part of many.
@@ -242,6 +256,6 @@ impl Incoming {
     }
 
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        vec![self.sleeper.as_fd(), self.side.bell().as_fd()]
+        vec![self.sleeper.as_fd(), self.side.bell().as_fd(), self.side.beside.as_fd()]
     }
 }

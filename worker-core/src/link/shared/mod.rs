@@ -8,6 +8,7 @@ mod hostile;
 mod incoming;
 mod layout;
 mod outgoing;
+mod parcels;
 mod side;
 
 pub(super) use incoming::{Incoming, Place};
@@ -17,6 +18,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::beside::Beside;
 use super::{LinkEnd, LinkKind, NewLink};
 use crate::sys::doorbell::{Bell, Sleeper, doorbell};
 use crate::sys::memory::SharedMemory;
@@ -30,32 +32,35 @@ const FLAG_MORE: u8 = 2;
 /// The message of which pieces have come will not be completed.
 const FLAG_WITHDRAWN: u8 = 4;
 
+/// Descriptors of the message are on the socket beside the link.
+const FLAG_PARCEL: u8 = 8;
+
 /// How a shared link is made and opened.
 #[derive(Debug)]
 pub(crate) struct SharedParts;
 
 impl SharedParts {
     /// Makes a link; the descriptors for the backend are memory, its sleeper, our bell, in this order.
-    pub(super) fn create() -> io::Result<NewLink> {
+    pub(super) fn create(beside: Arc<Beside>) -> io::Result<NewLink> {
         let layout = Layout::DEFAULT;
         let (descriptor, memory) = SharedMemory::create("worker-core link", layout.total_bytes())?;
         layout.announce(&memory);
         let (to_backend, backend_sleeper) = doorbell()?;
         let (to_frontend, sleeper) = doorbell()?;
-        let side = Side::new(memory, layout, to_backend, FRONTEND);
+        let side = Side::new(memory, layout, to_backend, FRONTEND, beside);
         let ours = link_end(side, sleeper, REQUESTS, REPLIES);
         let theirs = vec![descriptor, backend_sleeper.into(), to_frontend.into()];
         Ok(NewLink { kind: LinkKind::Shared, ours, theirs })
     }
 
     /// The backend's end.
-    pub(super) fn open(descriptors: Vec<OwnedFd>) -> io::Result<LinkEnd> {
+    pub(super) fn open(descriptors: Vec<OwnedFd>, beside: Arc<Beside>) -> io::Result<LinkEnd> {
         let [memory, sleeper, bell] = <[OwnedFd; 3]>::try_from(descriptors)
             .map_err(|_| io::Error::other("a shared link has three parts"))?;
         let layout = Layout::DEFAULT;
         let memory = SharedMemory::map(&memory, layout.total_bytes())?;
         layout.check(&memory)?;
-        let side = Side::new(memory, layout, Bell::from(bell), BACKEND);
+        let side = Side::new(memory, layout, Bell::from(bell), BACKEND, beside);
         Ok(link_end(side, Sleeper::from(sleeper), REPLIES, REQUESTS))
     }
 }

@@ -10,13 +10,15 @@ use std::sync::atomic::Ordering;
 
 use super::extension::{Extension, Region};
 use super::layout::{Direction, TAKEN_POSITION_OFFSET};
+use super::parcels::Parcels;
 use super::side::Side;
 use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_WITHDRAWN};
 use crate::link::{Payload, Room, SendError, Sent};
 use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
-use crate::ring::{Full, Header, Memory, Producer};
+use crate::ring::{Full, Header, Memory, Producer, Reservation};
 use crate::sys::cpu;
 use crate::wire::codec::WriteError;
+use crate::wire::descriptors::{Attached, Parcel, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
@@ -28,6 +30,7 @@ pub(crate) struct Outgoing {
     payload_max_bytes: usize,
     extension: Extension,
     extension_offset: usize,
+    parcels: Parcels,
     /// A message that goes out in pieces, and is not out yet.
     pieces: Option<Pieces>,
 }
@@ -37,6 +40,7 @@ struct Pieces {
     kind: Kind,
     id: u64,
     payload: Vec<u8>,
+    attached: Attached,
     sent_bytes: usize,
     withdrawn: bool,
 }
@@ -54,6 +58,7 @@ impl Outgoing {
             payload_max_bytes: geometry.payload_max_bytes(),
             extension: Extension::new(extension_bytes),
             extension_offset,
+            parcels: Parcels::default(),
             pieces: None,
         }
     }
@@ -67,11 +72,11 @@ impl Outgoing {
         if let Some(reservation) = self.producer.reserve_some(memory, self.payload_max_bytes) {
             let start = reservation.payload_offset;
             let mut writer = Writer::to_shared(memory, start, reservation.payload_room_bytes);
-            match payload(&mut writer) {
+            let (result, attached) = attached_by(|| payload(&mut writer));
+            match result {
                 Ok(()) => {
-                    let header = header(kind, 0, writer.end() - start);
-                    self.producer.commit(memory, reservation, header, id);
-                    return Ok(self.sent());
+                    let length_bytes = writer.end() - start;
+                    return self.commit(reservation, kind, 0, length_bytes, id, attached.as_deref());
                 }
                 Err(WriteError::Value(cause)) => return Err(SendError::Value(cause)),
                 Err(WriteError::OutOfRoom) => {}
@@ -84,26 +89,30 @@ impl Outgoing {
     #[cold]
     fn send_measured(&mut self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, SendError> {
         let mut counter = Writer::to_nowhere();
-        written(payload(&mut counter))?;
+        let (result, attached) = attached_by(|| payload(&mut counter));
+        written(result)?;
+        // What was only counted goes nowhere.
+        drop(attached);
         let length_bytes = counter.end();
         if length_bytes <= self.payload_max_bytes {
             let memory = &self.side.memory;
             let reservation = self.producer.reserve(memory, length_bytes)?;
             let mut writer = Writer::to_shared(memory, reservation.payload_offset, length_bytes);
-            written(payload(&mut writer))?;
-            let header = header(kind, 0, writer.end() - reservation.payload_offset);
-            self.producer.commit(memory, reservation, header, id);
-            return Ok(self.sent());
+            let (result, attached) = attached_by(|| payload(&mut writer));
+            written(result)?;
+            let length_bytes = writer.end() - reservation.payload_offset;
+            return self.commit(reservation, kind, 0, length_bytes, id, attached.as_deref());
         }
         if length_bytes <= self.extension.payload_max_bytes() {
-            return self.send_external(kind, id, 0, length_bytes, payload);
+            return self.send_external(kind, id, 0, length_bytes, payload, None);
         }
         let mut bytes = Vec::new();
         bytes
             .try_reserve_exact(length_bytes)
             .map_err(|error| SendError::Memory(std::io::Error::other(error)))?;
-        written(payload(&mut Writer::to_heap(&mut bytes)))?;
-        self.pieces = Some(Pieces { kind, id, payload: bytes, sent_bytes: 0, withdrawn: false });
+        let (result, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut bytes)));
+        written(result)?;
+        self.pieces = Some(Pieces { kind, id, payload: bytes, attached, sent_bytes: 0, withdrawn: false });
         self.send_pieces()
     }
 
@@ -114,6 +123,7 @@ impl Outgoing {
         flags: u8,
         length_bytes: usize,
         payload: Payload<'_>,
+        attached_before: Option<&Parcel>,
     ) -> Result<Sent, SendError> {
         let memory = &self.side.memory;
         let read_position = self.producer.read_position(memory);
@@ -125,13 +135,37 @@ impl Outgoing {
         self.populate(region)?;
         let offset = self.extension_offset + region.start;
         let mut writer = Writer::to_shared(memory, offset, length_bytes);
-        written(payload(&mut writer))?;
+        let (result, attached) = attached_by(|| payload(&mut writer));
+        written(result)?;
         let written_bytes = writer.end() - offset;
         memory.write(reservation.payload_offset, &(region.start as u64).to_le_bytes());
         memory.write(reservation.payload_offset + 8, &(written_bytes as u64).to_le_bytes());
-        let header = header(kind, flags | FLAG_EXTERNAL, REGION_BYTES);
-        self.producer.commit(memory, reservation, header, id);
+        let parcel = attached.as_deref().or(attached_before);
+        let sent = self.commit(reservation, kind, flags | FLAG_EXTERNAL, REGION_BYTES, id, parcel)?;
         self.extension.hold(region, self.producer.write_position());
+        Ok(sent)
+    }
+
+    /// Publishes a record; what is attached to its message goes ahead.
+    #[inline]
+    fn commit(
+        &mut self,
+        reservation: Reservation,
+        kind: Kind,
+        mut flags: u8,
+        length_bytes: usize,
+        id: u64,
+        parcel: Option<&Parcel>,
+    ) -> Result<Sent, SendError> {
+        let memory = &self.side.memory;
+        if let Some(parcel) = parcel {
+            let read_position = self.producer.read_position(memory);
+            flags |= self.parcels.send_ahead(&self.side.beside, parcel, read_position)?;
+        }
+        self.producer.commit(memory, reservation, header(kind, flags, length_bytes), id);
+        if parcel.is_some() {
+            self.parcels.follow(self.producer.write_position());
+        }
         Ok(self.sent())
     }
 
@@ -173,9 +207,11 @@ impl Outgoing {
         while pieces.sent_bytes < pieces.payload.len() {
             let rest = &pieces.payload[pieces.sent_bytes..];
             let piece = &rest[..rest.len().min(piece_max_bytes)];
-            let flags = if piece.len() < rest.len() { FLAG_MORE } else { 0 };
+            let is_last = piece.len() == rest.len();
+            let flags = if is_last { 0 } else { FLAG_MORE };
             let write = |writer: &mut Writer<'_>| writer.extend(piece).map_err(|_| WriteError::OutOfRoom);
-            self.send_external(pieces.kind, pieces.id, flags, piece.len(), &write)?;
+            let parcel = pieces.attached.as_deref().filter(|_| is_last);
+            self.send_external(pieces.kind, pieces.id, flags, piece.len(), &write, parcel)?;
             pieces.sent_bytes += piece.len();
             // Each piece is worth waking for: the next needs the room of the one before.
             self.side.notify(MESSAGE_BIT);

@@ -2,9 +2,11 @@
 //! Not here: what is sent (`outgoing`) and received (`incoming`), and why no wake-up is lost (`ring::waiting`).
 //! Layer 3: over `ring` and `sys`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::layout::{Layout, WaitingWord};
+use crate::link::beside::Beside;
 use crate::ring::waiting::{self, MESSAGE_BIT};
 use crate::sys::doorbell::Bell;
 use crate::sys::memory::SharedMemory;
@@ -14,6 +16,7 @@ use crate::sys::memory::SharedMemory;
 pub(super) struct Side {
     pub(super) memory: SharedMemory,
     pub(super) layout: Layout,
+    pub(super) beside: Arc<Beside>,
     bell: Bell,
     waiting: WaitingWord,
     /// Whether the other side slept when we last wrote to it.
@@ -21,8 +24,14 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub(super) fn new(memory: SharedMemory, layout: Layout, bell: Bell, waiting: WaitingWord) -> Self {
-        Self { memory, layout, bell, waiting, rang: AtomicBool::new(false) }
+    pub(super) fn new(
+        memory: SharedMemory,
+        layout: Layout,
+        bell: Bell,
+        waiting: WaitingWord,
+        beside: Arc<Beside>,
+    ) -> Self {
+        Self { memory, layout, beside, bell, waiting, rang: AtomicBool::new(false) }
     }
 
     /// Tells the other side that what it may wait for has come true.

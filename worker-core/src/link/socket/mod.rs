@@ -1,14 +1,18 @@
 //! The link over one stream socket, for places without `memfd`.
-//! Not here: descriptors and death, which travel on the supervision socket for every link.
+//! Not here: notices of the fork server, which have a socket of their own (`beside`).
 //! Layer 3: over `sys::socket`.
 //!
-//! A message is 24 bytes of head (length, id, kind; little endian, 8 bytes each) and the payload.
+//! A message is 24 bytes of head and the payload. The head is, little endian: length (8 bytes), id (8),
+//! kind (1), whether descriptors came with the first byte (1), and how many were sent (2).
+//! The kernel never merges the descriptors of two sends, so what one receive gives is of one message.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::{
@@ -16,14 +20,19 @@ use super::{
 };
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
-use crate::sys::socket::{receive_some, send_some, stream_pair};
+use crate::sys::socket::{Chunk, DESCRIPTORS_MAX, receive_some, send_some, stream_pair};
+use crate::sys::while_doing;
 use crate::wire::codec::WriteError;
+use crate::wire::descriptors::{Attached, Parcel, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
 const HEAD_BYTES: usize = 24;
 /// What one receive takes at most, and the longest buffer that is kept.
 const RECEIVE_BYTES: usize = 64 * 1024;
+/// Most lists of descriptors that have come ahead of their messages: with one receive comes at most
+/// one list, for a message that begins in it, while the message before may not be taken yet.
+const PARCELS_WAITING_MAX: usize = 2;
 /// There is only one thing to wait for: that the socket takes more.
 const ROOM: Room = Room { until_position: 0 };
 /// A stream has no positions that outlive the other side.
@@ -49,14 +58,21 @@ impl SocketParts {
 fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let socket = Arc::new(socket);
     let (kick, kicked) = doorbell()?;
-    let outgoing =
-        Outgoing { socket: Arc::clone(&socket), kick, message: Vec::new(), sent_bytes: 0, withdrawn: false };
+    let outgoing = Outgoing {
+        socket: Arc::clone(&socket),
+        kick,
+        message: Vec::new(),
+        attached: None,
+        sent_bytes: 0,
+        withdrawn: false,
+    };
     let incoming = Incoming {
         socket,
         kicked,
         buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
         received: Vec::new(),
         payload: Vec::new(),
+        parcels: VecDeque::new(),
         ended: false,
         last_sleep_began: None,
     };
@@ -71,6 +87,7 @@ pub(crate) struct Outgoing {
     kick: Bell,
     /// The message that is going out; empty when there is none.
     message: Vec<u8>,
+    attached: Attached,
     sent_bytes: usize,
     withdrawn: bool,
 }
@@ -88,7 +105,8 @@ impl Outgoing {
         // left there goes out with the next message.
         let mut message = std::mem::take(&mut self.message);
         message.extend([0; HEAD_BYTES]);
-        payload(&mut Writer::to_heap(&mut message)).map_err(|error| match error {
+        let (result, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut message)));
+        result.map_err(|error| match error {
             WriteError::Value(cause) => SendError::Value(cause),
             WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
         })?;
@@ -97,15 +115,32 @@ impl Outgoing {
         self.message[..8].copy_from_slice(&length.to_le_bytes());
         self.message[8..16].copy_from_slice(&id.to_le_bytes());
         self.message[16] = kind as u8;
+        if let Some(parcel) = &attached {
+            let count = u16::try_from(parcel.sent_count()).unwrap_or(u16::MAX);
+            self.message[17] = 1;
+            self.message[18..20].copy_from_slice(&count.to_le_bytes());
+        }
+        self.attached = attached;
         self.flush()?;
         Ok(SENT)
     }
 
     fn flush(&mut self) -> Result<(), SendError> {
         while self.sent_bytes < self.message.len() {
-            match send_some(&self.socket, &self.message[self.sent_bytes..]) {
-                Ok(Some(bytes)) => self.sent_bytes += bytes,
+            let descriptors: Vec<_> = self.attached.iter().flat_map(|parcel| parcel.descriptors()).collect();
+            let descriptors: Vec<_> = descriptors.into_iter().map(AsFd::as_fd).collect();
+            match send_some(&self.socket, &self.message[self.sent_bytes..], &descriptors) {
+                Ok(Some(bytes)) => {
+                    self.sent_bytes += bytes;
+                    // They went with the first byte.
+                    self.attached = None;
+                }
                 Ok(None) => return Err(SendError::NoRoom(ROOM)),
+                Err(errno @ (Errno::ETOOMANYREFS | Errno::EBADF | Errno::ENOMEM)) if self.sent_bytes == 0 => {
+                    self.message.clear();
+                    self.attached = None;
+                    return Err(SendError::Memory(while_doing("descriptors could not be sent", errno)));
+                }
                 Err(_) => return Err(SendError::Gone),
             }
         }
@@ -125,6 +160,7 @@ impl Outgoing {
             return false;
         }
         self.message.clear();
+        self.attached = None;
         true
     }
 
@@ -145,6 +181,8 @@ pub(crate) struct Incoming {
     received: Vec<u8>,
     /// Payload of the message that has arrived.
     payload: Vec<u8>,
+    /// Descriptors of messages that have not come as a whole.
+    parcels: VecDeque<Vec<OwnedFd>>,
     ended: bool,
     last_sleep_began: Option<Moment>,
 }
@@ -163,8 +201,16 @@ impl Incoming {
                 if self.received.len() >= end {
                     self.payload.clear();
                     self.payload.extend_from_slice(&self.received[HEAD_BYTES..end]);
+                    let attached = match head[17] {
+                        0 => None,
+                        _ => {
+                            let sent_count = usize::from(u16::from_le_bytes([head[18], head[19]]));
+                            let descriptors = self.parcels.pop_front().ok_or(Broken)?;
+                            Some(Parcel::arrived(descriptors, sent_count.min(DESCRIPTORS_MAX)))
+                        }
+                    };
                     self.received.drain(..end);
-                    return Ok(Some(Arrived { kind, id, place: Place::Assembled }));
+                    return Ok(Some(Arrived { kind, id, attached, place: Place::Assembled }));
                 }
             }
             if !self.receive()? {
@@ -177,12 +223,20 @@ impl Incoming {
     fn receive(&mut self) -> Result<bool, Broken> {
         match receive_some(&self.socket, &mut self.buffer) {
             Ok(None) => Ok(false),
-            Ok(Some(0)) => {
+            Ok(Some(Chunk { length_bytes: 0, .. })) => {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(Some(bytes)) => {
-                self.received.extend_from_slice(&self.buffer[..bytes]);
+            Ok(Some(chunk)) => {
+                self.received.extend_from_slice(&self.buffer[..chunk.length_bytes]);
+                if !chunk.has_descriptors {
+                    return Ok(true);
+                }
+                // An honest side sends none but with a message, so only a few wait for theirs.
+                if self.parcels.len() >= PARCELS_WAITING_MAX {
+                    return Err(Broken);
+                }
+                self.parcels.push_back(chunk.descriptors);
                 Ok(true)
             }
             Err(_) => Err(Broken),
@@ -224,7 +278,7 @@ impl Incoming {
                 Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                     return Ok(Wake::TimedOut);
                 }
-                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(0) | Err(Errno::EINTR) => {}
                 Ok(_) => {
                     let [socket, kicked] = polled.map(|entry| entry.revents().unwrap_or(PollFlags::POLLERR));
                     if !kicked.is_empty() {

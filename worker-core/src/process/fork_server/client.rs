@@ -32,7 +32,7 @@ const GREETING: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(in crate::process) struct Server {
     control: OwnedFd,
-    pub(super) pid: Pid,
+    pid: Pid,
     /// Whose server it is: a fork of the program without an exec inherits this value, not the server.
     program: Pid,
     /// Tells of the end of a server that is another one's child; that one reaps it.
@@ -168,6 +168,10 @@ impl Server {
         let held = [Some(&control), supervision.as_ref()].into_iter().flatten().map(AsRawFd::as_raw_fd);
         let held = Held::new(held.collect());
         Self { control, pid, program: getpid(), supervision, _held: held }
+    }
+
+    pub(in crate::process) fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Waits until the server serves, or says why it will not.

@@ -16,7 +16,7 @@ use nix::unistd::{Pid, getppid};
 
 use super::{MARKER, server};
 use crate::process::protocol;
-use crate::process::start::begin;
+use crate::process::start::begin::{self, Sockets};
 use crate::sys::{child, socket, title};
 
 type InitFunction = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
@@ -62,6 +62,7 @@ extern "C" fn before_main(count: c_int, arguments: *const *const c_char, _enviro
         // SAFETY: the only argument, as the kernel laid it out.
         unsafe { title::ArgumentArea::of_only_argument(first) }.remember();
     }
+    child::watch_forks();
     match role {
         Role::Server => server::run(socket, parent),
         Role::Ordered => obey(&socket),
@@ -78,8 +79,11 @@ enum Role {
 fn obey(socket: &OwnedFd) -> ! {
     if let Ok(Some(message)) = socket::receive(socket.as_fd(), true) {
         let mut descriptors = message.descriptors.into_iter();
-        if let (Some(order), Some(supervision)) = (protocol::decode(&message.bytes), descriptors.next()) {
-            begin::obey(order, descriptors.collect(), supervision);
+        // An order for a fresh image comes with both sockets.
+        if let (Some(order), Some(beside), Some(failure)) =
+            (protocol::decode(&message.bytes), descriptors.next(), descriptors.next())
+        {
+            begin::obey(order, descriptors.collect(), Sockets { beside, failure: Some(failure) });
         }
     }
     child::exit_now(1)

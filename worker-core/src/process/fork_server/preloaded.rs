@@ -100,7 +100,7 @@ impl ForkServer {
     ///
     /// As for [`ForkServer::with_preload`].
     pub fn pid(&self) -> io::Result<u32> {
-        Ok(self.slot.server().map_err(error)?.pid.as_raw().unsigned_abs())
+        Ok(self.slot.server().map_err(error)?.pid().as_raw().unsigned_abs())
     }
 
     pub(in crate::process) fn slot(&self) -> Arc<Slot> {

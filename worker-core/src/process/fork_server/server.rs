@@ -1,14 +1,17 @@
 //! The fork server itself: forks on order, reaps, tells, and ends with the program.
-//! Not here: how it is started (`copy`, `client`).
+//! Not here: how it is started (`copy`, `client`), and what a new process does first (`start::begin`).
 //! Layer 5: over `sys`.
 //!
 //! * F1: it has one thread, so a fork of it is a whole process.
 //! * F2: backends are its children and carry a parent-death signal; it ends when the program does,
 //!   which it sees by its pidfd even if a stray process holds the control socket open.
-//! * F3: it keeps one descriptor a backend, the supervision socket, on which it tells the end; when
-//!   that hangs up, every frontend is gone, and the backend's time to end begins to run.
+//! * F3: it keeps one descriptor a backend, the socket beside its link, on which it tells birth and
+//!   end; when that hangs up, every frontend is gone, and the backend's time to end begins to run. The
+//!   backend may have filled it; then what there is to tell waits for room, and nothing else does.
 //! * F4: a backend leads a process group of its own. It is killed as a group while the leader is
 //!   still a zombie, so the number cannot belong to anybody else.
+//! * F5: whatever can be done once for all backends is done here, before any is forked: signal
+//!   dispositions, fork handlers. Each page and each system call of a new backend counts.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -22,10 +25,10 @@ use nix::unistd::{ForkResult, Pid, getpid, getppid, setpgid};
 
 use super::{MARKER, copy};
 use crate::process::protocol::{self, Greeting, Notice, Order, Refusal, Task};
-use crate::process::start::begin;
+use crate::process::start::begin::{self, Sockets};
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
-use crate::sys::{child, exec, huge_pages, limits, proc_files, signals, socket, title};
+use crate::sys::{child, descriptors, exec, huge_pages, limits, proc_files, signals, socket, title};
 
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
@@ -39,7 +42,7 @@ const FIRST_BACKEND: u64 = 16;
 struct Server {
     /// `None` once nobody can give an order any more; then the last backend's end is ours too.
     control: Option<OwnedFd>,
-    /// `None` where our own parent-death signal does the same.
+    /// Held open for the event of the program's end; `None` where a parent-death signal does the same.
     program: Option<PidFd>,
     events: SignalFd,
     epoll: Epoll,
@@ -47,12 +50,20 @@ struct Server {
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
+    /// Whether nobody but us can have opened a descriptor here, so that a backend closes them all.
+    is_bare: bool,
 }
 
 struct Backend {
     supervision: OwnedFd,
+    /// Here it leaves word if it could not begin.
+    failure: Option<OwnedFd>,
     stop_timeout: Duration,
     ending: Option<Ending>,
+    /// What could not be told yet.
+    untold: Vec<(Notice, Option<PidFd>)>,
+    waits_for_room: bool,
+    is_reaped: bool,
 }
 
 /// A backend without frontends: what happens to it next, and when.
@@ -76,7 +87,7 @@ pub(super) fn run(control: OwnedFd, program: Pid) -> ! {
         if getppid() != program {
             return Err(Errno::ESRCH);
         }
-        Server::new(Some(control), Some(pidfd))
+        Server::new(Some(control), Some(pidfd), true)
     });
     let status = match server {
         Ok(mut server) => {
@@ -90,7 +101,7 @@ pub(super) fn run(control: OwnedFd, program: Pid) -> ! {
 
 /// Loads what its backends are to share, and serves until nobody wants it any more.
 ///
-/// Its parent is a fork server, with which it ends; title, group and signals are set already.
+/// Its parent is a fork server, with which it ends; title and group are set already.
 pub(in crate::process) fn run_preloaded(control: OwnedFd, preload: Option<fn()>) -> ! {
     greet(&control, &Greeting::Here);
     if let Err(refusal) = preload.map_or(Ok(()), begin::load) {
@@ -98,7 +109,9 @@ pub(in crate::process) fn run_preloaded(control: OwnedFd, preload: Option<fn()>)
         child::exit_now(1);
     }
     huge_pages::collapse();
-    let status = match Server::new(Some(control), None) {
+    // Whatever was loaded may have installed handlers.
+    signals::reset();
+    let status = match Server::new(Some(control), None, false) {
         Ok(mut server) if server.strange_threads.is_empty() => {
             server.greet(&Greeting::Ready);
             server.serve()
@@ -121,40 +134,45 @@ pub(in crate::process) fn watch_one(
     title: &str,
     supervision: OwnedFd,
     stop_timeout: Duration,
-    in_child: impl FnOnce(OwnedFd),
-) {
+    in_child: impl FnOnce(Sockets),
+) -> ! {
     signals::reset();
+    child::watch_forks();
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     title::set(title);
-    let mut server = match Server::new(None, Some(program)) {
-        Ok(server) => server,
-        Err(errno) => {
-            let refusal = Refusal::system("the watcher of the backend could not begin", errno);
-            return tell(&supervision, &Notice::Refused(refusal), None);
+    fn refuse(supervision: &OwnedFd, refusal: Refusal) -> ! {
+        let _ = tell(supervision, &Notice::Refused(refusal), None);
+        child::exit_now(1)
+    }
+    let (mut server, pair) = match (Server::new(None, Some(program), false), socket::message_pair()) {
+        (Ok(server), Ok(pair)) => (server, pair),
+        (Err(errno), _) => {
+            refuse(&supervision, Refusal::system("the watcher of the backend could not begin", errno))
         }
+        (_, Err(error)) => refuse(&supervision, Refusal::Other(error.to_string())),
     };
+    let (failure, failure_end) = pair;
     let parent = getpid();
     match child::fork_single_threaded() {
-        Err(errno) => {
-            let refusal = Refusal::system("a process could not be forked", errno);
-            tell(&supervision, &Notice::Refused(refusal), None);
-        }
+        Err(errno) => refuse(&supervision, Refusal::system("a process could not be forked", errno)),
         Ok(ForkResult::Child) => {
-            server.leave(parent);
-            in_child(supervision);
+            drop(failure);
+            server.leave(parent, &[]);
+            in_child(Sockets { beside: supervision, failure: Some(failure_end) });
+            child::exit_now(1)
         }
         Ok(ForkResult::Parent { child }) => {
             let _ = setpgid(child, child);
-            server.adopt(child, supervision, stop_timeout);
+            server.adopt(child, supervision, Some(failure), stop_timeout);
             // Everything else is the program's, and would be kept open here.
-            child::close_all_but(&server.descriptors());
+            close_all_but(server.descriptors());
             child::exit_now(server.serve())
         }
     }
 }
 
 impl Server {
-    fn new(control: Option<OwnedFd>, program: Option<PidFd>) -> nix::Result<Self> {
+    fn new(control: Option<OwnedFd>, program: Option<PidFd>, is_bare: bool) -> nix::Result<Self> {
         let events = signals::child_events()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         if let Some(control) = &control {
@@ -165,7 +183,7 @@ impl Server {
         }
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
         let strange_threads = proc_files::other_thread_names().unwrap_or_default();
-        Ok(Self { control, program, events, epoll, backends: HashMap::new(), strange_threads })
+        Ok(Self { control, program, events, epoll, backends: HashMap::new(), strange_threads, is_bare })
     }
 
     fn greet(&self, greeting: &Greeting) {
@@ -187,7 +205,10 @@ impl Server {
                     CONTROL => self.receive(),
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
-                    token => self.frontends_gone(token - FIRST_BACKEND),
+                    token if event.events().contains(EpollFlags::EPOLLHUP) => {
+                        self.frontends_gone(token - FIRST_BACKEND);
+                    }
+                    token => self.tell_untold(token - FIRST_BACKEND),
                 }
             }
             self.end_overdue();
@@ -208,7 +229,7 @@ impl Server {
 
     /// Ends with everything that came from here (F2).
     fn end(&self) -> i32 {
-        for &pid in self.backends.keys() {
+        for (&pid, _) in self.backends.iter().filter(|(_, backend)| !backend.is_reaped) {
             child::kill_group(Pid::from_raw(pid));
         }
         0
@@ -225,7 +246,8 @@ impl Server {
             None => (supervision, Refusal::Code("the fork server got an order it cannot read".to_owned())),
         };
         let (supervision, refusal) = refusal;
-        tell(&supervision, &Notice::Refused(refusal), None);
+        // Nobody else has used this socket, so there is room.
+        let _ = tell(&supervision, &Notice::Refused(refusal), None);
     }
 
     fn spawn(
@@ -241,53 +263,74 @@ impl Server {
         if self.backends.len() as u64 * 2 > limits::open_files_soft() {
             limits::raise_open_files();
         }
+        let (failure, failure_end) = match order.can_fail().then(socket::message_pair).transpose() {
+            Ok(pair) => pair.unzip(),
+            Err(error) => return Err((supervision, Refusal::Other(error.to_string()))),
+        };
         let server = getpid();
         match child::fork_single_threaded() {
             Err(errno) => Err((supervision, Refusal::system("a process could not be forked", errno))),
             Ok(ForkResult::Child) => {
-                self.leave(server);
+                let sockets = Sockets { beside: supervision, failure: failure_end };
+                let kept: Vec<RawFd> =
+                    descriptors.iter().chain(sockets.all()).map(AsRawFd::as_raw_fd).collect();
+                drop(failure);
+                self.leave(server, &kept);
                 if order.fresh_image {
-                    execute(&order, &descriptors, supervision)
+                    execute(&order, descriptors, sockets)
                 }
-                begin::obey(order, descriptors, supervision)
+                begin::obey(order, descriptors, sockets)
             }
             Ok(ForkResult::Parent { child }) => {
                 // Both sides do this, because either may be the first to need it.
                 let _ = setpgid(child, child);
-                self.adopt(child, supervision, order.stop_timeout);
+                self.adopt(child, supervision, failure, order.stop_timeout);
                 Ok(())
             }
         }
     }
 
-    fn adopt(&mut self, pid: Pid, supervision: OwnedFd, stop_timeout: Duration) {
-        match PidFd::open(pid) {
-            Ok(pidfd) => {
-                let notice = Notice::Born { pid: pid.as_raw().unsigned_abs(), is_thread: false };
-                tell(&supervision, &notice, Some(&pidfd));
-            }
+    fn adopt(&mut self, pid: Pid, supervision: OwnedFd, failure: Option<OwnedFd>, stop_timeout: Duration) {
+        let notice = match PidFd::open(pid) {
+            Ok(pidfd) => (Notice::Born { pid: pid.as_raw().unsigned_abs() }, Some(pidfd)),
             Err(errno) => {
-                let refusal = Refusal::system("a process could not be opened", errno);
-                tell(&supervision, &Notice::Refused(refusal), None);
                 child::kill_group(pid);
+                (Notice::Refused(Refusal::system("a process could not be opened", errno)), None)
             }
-        }
-        let token = FIRST_BACKEND + u64::from(pid.as_raw().unsigned_abs());
+        };
         // No event but the hang-up, which always counts (F3).
-        let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token));
-        self.backends.insert(pid.as_raw(), Backend { supervision, stop_timeout, ending: None });
+        let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token(pid)));
+        let mut backend = Backend {
+            supervision,
+            failure,
+            stop_timeout,
+            ending: None,
+            untold: vec![notice],
+            waits_for_room: false,
+            is_reaped: false,
+        };
+        backend.tell(&self.epoll, token(pid));
+        self.backends.insert(pid.as_raw(), backend);
     }
 
     /// Makes the forked copy a process of its own, without anything of the server (`parent`).
-    fn leave(&mut self, parent: Pid) {
+    ///
+    /// Where nobody else can have opened anything, only `kept` stays open.
+    fn leave(&mut self, parent: Pid, kept: &[RawFd]) {
         let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
         let _ = signals::die_with_parent();
         // The signal is sent for an end that comes after the line above; this is the end before it.
         if getppid() != parent {
             child::exit_now(1);
         }
-        self.close_everything();
-        signals::reset();
+        if self.is_bare {
+            close_all_but(kept.to_vec());
+        } else {
+            // What else is open was opened to be shared.
+            child::close_by_number(&self.descriptors());
+        }
+        // The dispositions are the server's, which has reset them (F5).
+        signals::unblock_all();
     }
 
     /// Every descriptor of the server.
@@ -295,33 +338,49 @@ impl Server {
         let control = self.control.as_ref().map(AsRawFd::as_raw_fd);
         let program = self.program.as_ref().map(|program| program.as_fd().as_raw_fd());
         let own = [self.events.as_fd().as_raw_fd(), self.epoll.0.as_raw_fd()];
-        let backends = self.backends.values().map(|backend| backend.supervision.as_raw_fd());
+        let backends = self
+            .backends
+            .values()
+            .flat_map(|backend| [Some(&backend.supervision), backend.failure.as_ref()].into_iter().flatten());
+        let backends = backends.map(AsRawFd::as_raw_fd);
         own.into_iter().chain(control).chain(program).chain(backends).collect()
-    }
-
-    /// Closes what belongs to the server, so that no backend holds an end of another's link open.
-    fn close_everything(&mut self) {
-        self.backends.clear();
-        self.control = None;
-        self.program = None;
-        // Owned by the server, which this process never drops.
-        for descriptor in self.descriptors() {
-            let _ = nix::unistd::close(descriptor);
-        }
     }
 
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
         while let Some((pid, reason, gone_at)) = child::reap_one() {
-            if let Some(backend) = self.backends.remove(&pid.as_raw()) {
-                tell(&backend.supervision, &Notice::Ended { reason, gone_at }, None);
+            if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
+                if let Some(refusal) = backend.take_failure() {
+                    backend.untold.push((Notice::Failed(refusal), None));
+                }
+                backend.untold.push((Notice::Ended { reason, gone_at }, None));
+                backend.is_reaped = true;
+                backend.ending = None;
+                backend.tell(&self.epoll, token(pid));
+                if !backend.untold.is_empty() {
+                    self.backends.insert(pid.as_raw(), backend);
+                }
+            }
+        }
+    }
+
+    /// There is room to tell again, once whoever is told has taken something off the socket.
+    fn tell_untold(&mut self, pid: u64) {
+        let Ok(pid) = i32::try_from(pid) else { return };
+        if let Some(backend) = self.backends.get_mut(&pid) {
+            backend.tell(&self.epoll, token(Pid::from_raw(pid)));
+            if backend.is_reaped && backend.untold.is_empty() {
+                self.backends.remove(&pid);
             }
         }
     }
 
     fn frontends_gone(&mut self, pid: u64) {
         let Ok(pid) = i32::try_from(pid) else { return };
-        if let Some(backend) = self.backends.get_mut(&pid) {
+        if self.backends.get(&pid).is_some_and(|backend| backend.is_reaped) {
+            // Nobody is left to be told.
+            self.backends.remove(&pid);
+        } else if let Some(backend) = self.backends.get_mut(&pid) {
             // A hang-up stays true; it has been heard.
             let _ = self.epoll.delete(&backend.supervision);
             let at = Instant::now() + backend.stop_timeout;
@@ -350,6 +409,14 @@ impl Server {
     }
 }
 
+/// Closes what belongs to the server, so that no backend holds an end of another's link open.
+#[allow(unsafe_code)]
+fn close_all_but(mut kept: Vec<RawFd>) {
+    // SAFETY: the owners of all others are values of the server, or of the program that this watcher
+    // was forked from; this process never comes back to them, and neither uses nor drops them.
+    unsafe { descriptors::close_all_but(&mut kept) }
+}
+
 fn check(order: &Order, strange_threads: &[String]) -> Result<(), Refusal> {
     if !order.fresh_image && !strange_threads.is_empty() {
         return Err(Refusal::ThreadsRunning(strange_threads.to_vec()));
@@ -361,14 +428,13 @@ fn check(order: &Order, strange_threads: &[String]) -> Result<(), Refusal> {
 }
 
 /// Replaces the forked copy by a fresh image of the program, which finds the order in its socket.
-fn execute(order: &Order, descriptors: &[OwnedFd], supervision: OwnedFd) -> ! {
+fn execute(order: &Order, descriptors: Vec<OwnedFd>, sockets: Sockets) -> ! {
     let doing = "the program could not be executed anew";
     let (left, found) = match socket::message_pair() {
         Ok(pair) => pair,
-        Err(error) => begin::fail(&supervision, Refusal::Other(format!("{doing}: {error}"))),
+        Err(error) => sockets.fail(Refusal::Other(format!("{doing}: {error}"))),
     };
-    let mut all = vec![supervision.as_fd()];
-    all.extend(descriptors.iter().map(OwnedFd::as_fd));
+    let all: Vec<_> = sockets.all().chain(&descriptors).map(AsFd::as_fd).collect();
     let errno = match socket::send(left.as_fd(), &protocol::encode(order), &all, false) {
         Ok(()) => {
             let marker = format!("{}:{}:{}", copy::ROLE_ORDERED, found.as_raw_fd(), getppid());
@@ -376,7 +442,7 @@ fn execute(order: &Order, descriptors: &[OwnedFd], supervision: OwnedFd) -> ! {
         }
         Err(errno) => errno,
     };
-    begin::fail(&supervision, Refusal::system(doing, errno))
+    sockets.fail(Refusal::system(doing, errno))
 }
 
 fn greet(control: &OwnedFd, greeting: &Greeting) {
@@ -384,8 +450,36 @@ fn greet(control: &OwnedFd, greeting: &Greeting) {
     let _ = socket::send(control.as_fd(), &protocol::encode(greeting), &[], false);
 }
 
-fn tell(supervision: &OwnedFd, notice: &Notice, pidfd: Option<&PidFd>) {
+impl Backend {
+    /// Why a backend that has ended never began, if it left word.
+    fn take_failure(&mut self) -> Option<Refusal> {
+        let failure = self.failure.take()?;
+        let message = socket::receive(failure.as_fd(), false).ok().flatten()?;
+        protocol::decode(&message.bytes)
+    }
+
+    /// Tells what there is to tell, as far as the socket has room (F3).
+    fn tell(&mut self, epoll: &Epoll, token: u64) {
+        while let Some((notice, pidfd)) = self.untold.first() {
+            if tell(&self.supervision, notice, pidfd.as_ref()) == Err(Errno::EAGAIN) {
+                break;
+            }
+            self.untold.remove(0);
+        }
+        let is_full = !self.untold.is_empty();
+        if is_full != std::mem::replace(&mut self.waits_for_room, is_full) {
+            let events = if is_full { EpollFlags::EPOLLOUT } else { EpollFlags::empty() };
+            let _ = epoll.modify(&self.supervision, &mut EpollEvent::new(events, token));
+        }
+    }
+}
+
+fn token(pid: Pid) -> u64 {
+    FIRST_BACKEND + u64::from(pid.as_raw().unsigned_abs())
+}
+
+/// Tells without waiting; a frontend that is gone does not want to know.
+fn tell(supervision: &OwnedFd, notice: &Notice, pidfd: Option<&PidFd>) -> nix::Result<()> {
     let descriptors: Vec<_> = pidfd.iter().map(|pidfd| pidfd.as_fd()).collect();
-    // A frontend that is gone does not want to know.
-    let _ = socket::send(supervision.as_fd(), &protocol::encode(notice), &descriptors, false);
+    socket::send(supervision.as_fd(), &protocol::encode(notice), &descriptors, false)
 }

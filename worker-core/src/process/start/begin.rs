@@ -10,7 +10,7 @@ use nix::unistd::fchdir;
 use super::{Run, debugger};
 use crate::link::{self, LinkEnd, LinkKind};
 use crate::process::fork_server::server;
-use crate::process::protocol::{self, Notice, Order, Refusal, Surroundings, Task};
+use crate::process::protocol::{self, Order, Refusal, Surroundings, Task};
 use crate::sys::module::CodeAddress;
 use crate::sys::{child, limits, socket, title};
 
@@ -28,24 +28,24 @@ pub(crate) type Entry = fn(BackendStart) -> i32;
 const STATUS_NOT_STARTED: i32 = 70;
 
 /// Turns a process that was made for this order into what the order says.
-pub(in crate::process) fn obey(order: Order, descriptors: Vec<OwnedFd>, supervision: OwnedFd) -> ! {
+pub(in crate::process) fn obey(order: Order, descriptors: Vec<OwnedFd>, sockets: Sockets) -> ! {
     let Order { task, surroundings, .. } = order;
     match task {
         Task::Backend { entry, link } => match resolve::<Entry>(&entry) {
-            Ok(entry) => backend(surroundings, link, descriptors, supervision, Run::Function(entry)),
-            Err(refusal) => fail(&supervision, refusal),
+            Ok(entry) => backend(surroundings, link, descriptors, sockets, Run::Function(entry)),
+            Err(refusal) => sockets.fail(refusal),
         },
         Task::Server => match surroundings.preload.as_ref().map(resolve::<fn()>).transpose() {
             Ok(preload) => {
                 let mut descriptors = surround(&surroundings, descriptors);
                 // The program keeps the other end for as long as it wants us, and so it shows there.
-                drop(supervision);
+                drop(sockets);
                 match descriptors.pop() {
                     Some(control) => server::run_preloaded(control, preload),
                     None => child::exit_now(STATUS_NOT_STARTED),
                 }
             }
-            Err(refusal) => fail(&supervision, refusal),
+            Err(refusal) => sockets.fail(refusal),
         },
     }
 }
@@ -55,12 +55,18 @@ pub(in crate::process) fn backend(
     surroundings: Surroundings,
     link: LinkKind,
     descriptors: Vec<OwnedFd>,
-    supervision: OwnedFd,
+    sockets: Sockets,
     run: Run,
 ) -> ! {
-    match prepare(&surroundings, link, descriptors) {
+    let parts = surround(&surroundings, descriptors);
+    if let Err(refusal) = load_first(&surroundings).and_then(|()| surroundings.settings.place()) {
+        sockets.fail(refusal);
+    }
+    let Sockets { beside, failure } = sockets;
+    let link = link::open(link, parts, beside).map_err(|error| Refusal::Other(error.to_string()));
+    match link.and_then(|link| surroundings.settings.limit().map(|()| link)) {
         Ok(link) => {
-            drop(supervision);
+            drop(failure);
             child::close_in_forks(&link.descriptors());
             if surroundings.waits_for_debugger {
                 debugger::wait(&surroundings.name);
@@ -70,29 +76,39 @@ pub(in crate::process) fn backend(
             // coverage profile, runs in a backend too.
             std::process::exit(status)
         }
-        Err(refusal) => fail(&supervision, refusal),
+        Err(refusal) => fail(failure.as_ref(), refusal),
     }
 }
 
-/// Says on the supervision socket why this process is not what it was made for, and ends it.
-pub(in crate::process) fn fail(supervision: &OwnedFd, refusal: Refusal) -> ! {
-    let _ = socket::send(supervision.as_fd(), &protocol::encode(&Notice::Failed(refusal)), &[], false);
+/// What a new process can say something on.
+#[derive(Debug)]
+pub(in crate::process) struct Sockets {
+    /// The far end of the socket beside the link, which becomes the backend's.
+    pub(in crate::process) beside: OwnedFd,
+    /// Where its parent looks for word of a failure.
+    pub(in crate::process) failure: Option<OwnedFd>,
+}
+
+impl Sockets {
+    /// Leaves word why this process is not what it was made for, and ends it.
+    pub(in crate::process) fn fail(&self, refusal: Refusal) -> ! {
+        fail(self.failure.as_ref(), refusal)
+    }
+
+    pub(in crate::process) fn all(&self) -> impl Iterator<Item = &OwnedFd> {
+        [Some(&self.beside), self.failure.as_ref()].into_iter().flatten()
+    }
+}
+
+fn fail(socket: Option<&OwnedFd>, refusal: Refusal) -> ! {
+    if let Some(socket) = socket {
+        let _ = socket::send(socket.as_fd(), &protocol::encode(&refusal), &[], false);
+    }
     child::exit_now(STATUS_NOT_STARTED)
 }
 
-fn prepare(
-    surroundings: &Surroundings,
-    link: LinkKind,
-    descriptors: Vec<OwnedFd>,
-) -> Result<LinkEnd, Refusal> {
-    let parts = surround(surroundings, descriptors);
-    if let Some(preload) = &surroundings.preload {
-        load(resolve::<fn()>(preload)?)?;
-    }
-    surroundings.settings.place()?;
-    let link = link::open(link, parts).map_err(|error| Refusal::Other(error.to_string()))?;
-    surroundings.settings.limit()?;
-    Ok(link)
+fn load_first(surroundings: &Surroundings) -> Result<(), Refusal> {
+    surroundings.preload.as_ref().map_or(Ok(()), |preload| load(resolve::<fn()>(preload)?))
 }
 
 /// Gives this process its name, its directory and its descriptors; the rest of those comes back.

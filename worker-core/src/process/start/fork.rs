@@ -46,26 +46,27 @@ pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
     match child::fork_single_threaded().map_err(refused)? {
         ForkResult::Child => {
             // No panic may unwind into the program's own code, of which this is a second copy.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| watch(backend, program)));
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| -> () { watch(backend, program) }));
             child::exit_now(1)
         }
         ForkResult::Parent { child } => {
             // Both sides do this, because either may be the first to need it.
             let _ = setpgid(child, child);
+            backend.beside.believe(child);
             Ok(Keeper::Watcher(Watcher { pid: child, is_reaped: AtomicBool::new(false) }))
         }
     }
 }
 
 /// The watcher's whole life.
-fn watch(backend: NewBackend<'_>, program: PidFd) {
-    let NewBackend { builder, run, surroundings, link, supervision, descriptors, .. } = backend;
+fn watch(backend: NewBackend<'_>, program: PidFd) -> ! {
+    let NewBackend { builder, run, surroundings, link, far_end, descriptors, .. } = backend;
     let title = format!("watcher of {}", surroundings.name);
-    server::watch_one(program, &title, supervision, builder.stop_timeout, |supervision| {
+    server::watch_one(program, &title, far_end, builder.stop_timeout, |sockets| {
         give_up_frontends();
         // The directory of the program is that of its fork.
-        begin::backend(surroundings, link, descriptors, supervision, run)
-    });
+        begin::backend(surroundings, link, descriptors, sockets, run)
+    })
 }
 
 impl Watcher {

@@ -12,7 +12,7 @@ mod thread;
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
@@ -24,10 +24,11 @@ use super::fork_server::{NotOrdered, Server};
 use super::protocol::{Order, Refusal, Surroundings, Task};
 use super::supervision::Process;
 use crate::calls::Client;
+use crate::link::beside::Beside;
 use crate::link::{LinkKind, NewLink};
 use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
-use crate::sys::{socket, while_doing};
+use crate::sys::while_doing;
 
 pub(crate) use begin::{BackendStart, Entry};
 pub(super) use fork::Held;
@@ -114,8 +115,9 @@ pub(super) struct NewBackend<'builder> {
     run: Run,
     surroundings: Surroundings,
     link: LinkKind,
-    /// On it birth and end are told.
-    supervision: OwnedFd,
+    /// Our end of the socket beside the link, on which birth and end are told.
+    beside: Arc<Beside>,
+    far_end: OwnedFd,
     /// The working directory if there is one, then the parts of the link.
     descriptors: Vec<OwnedFd>,
 }
@@ -123,12 +125,25 @@ pub(super) struct NewBackend<'builder> {
 /// What must live as long as a backend may.
 #[derive(Debug)]
 pub(super) enum Keeper {
-    Server { _server: Arc<Server> },
+    Server {
+        _server: Arc<Server>,
+    },
     Watcher(fork::Watcher),
-    Nobody,
+    /// Nobody tells of a thread: it leaves word here itself.
+    Thread(thread::End),
 }
 
 impl Keeper {
+    /// The thread that the backend is, if it is one.
+    pub(super) fn thread(&self) -> Option<&thread::End> {
+        if let Self::Thread(end) = self { Some(end) } else { None }
+    }
+
+    /// What is readable at the end of that thread.
+    pub(super) fn take_thread(&mut self) -> Option<OwnedFd> {
+        if let Self::Thread(end) = self { end.take_descriptor() } else { None }
+    }
+
     /// The backend has ended; what was there for it alone need not stay.
     pub(super) fn backend_ended(&self) {
         if let Self::Watcher(watcher) = self {
@@ -144,8 +159,9 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     fork::reap_left();
     let (method, forced) = method(builder, &run)?;
     let open_files_soft = limits::open_files_soft();
-    let NewLink { kind, ours, theirs } = new_link::make(builder.link)?;
-    let (supervision, told_on) = with_descriptors(socket::message_pair)?;
+    let (beside, far_end) = with_descriptors(Beside::pair)?;
+    let beside = Arc::new(beside);
+    let NewLink { kind, ours, theirs } = new_link::make(builder.link, &beside)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
     let directory = with_descriptors(working_directory)?;
     let surroundings = Surroundings {
@@ -157,16 +173,24 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
         waits_for_debugger: debugger::is_wanted_for(&name)?,
     };
     let descriptors = directory.map(OwnedFd::from).into_iter().chain(theirs).collect();
-    let backend =
-        NewBackend { builder, forced, run, surroundings, link: kind, supervision: told_on, descriptors };
-    let kept: Vec<_> = ours.descriptors().iter().map(|descriptor| descriptor.as_raw_fd()).collect();
+    let backend = NewBackend {
+        builder,
+        forced,
+        run,
+        surroundings,
+        link: kind,
+        beside: Arc::clone(&beside),
+        far_end,
+        descriptors,
+    };
+    let held = ours.descriptors().iter().chain([&beside.as_fd()]).map(AsRawFd::as_raw_fd).collect();
     let keeper = match method {
         StartMethod::ForkServer => server::start(backend),
         StartMethod::Fork => fork::start(backend),
         StartMethod::Exec => exec::start(backend),
         StartMethod::Thread => thread::start(backend),
     }?;
-    let process = Arc::new(Process::new(name, builder.stop_timeout, supervision, keeper, kept));
+    let process = Arc::new(Process::new(name, builder.stop_timeout, beside, keeper, Held::new(held)));
     let watched = Arc::clone(&process);
     let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
     Ok((client, process))
@@ -238,7 +262,7 @@ impl NewBackend<'_> {
             fresh_image,
             stop_timeout: self.builder.stop_timeout,
         };
-        let mut descriptors = vec![self.supervision];
+        let mut descriptors = vec![self.far_end];
         descriptors.extend(self.descriptors);
         Ok((order, descriptors))
     }

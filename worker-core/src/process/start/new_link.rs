@@ -3,7 +3,9 @@
 //! Layer 5: over `link`.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 
+use crate::link::beside::Beside;
 use crate::link::{self, LinkKind, NewLink};
 use crate::process::builder::Link;
 use crate::sys::limits::with_descriptors;
@@ -12,14 +14,15 @@ use crate::sys::limits::with_descriptors;
 const LINK_VARIABLE: &str = "WORKER_LINK";
 
 /// Makes the link that is wanted, or the best that the system offers.
-pub(super) fn make(wanted: Option<Link>) -> io::Result<NewLink> {
+pub(super) fn make(wanted: Option<Link>, beside: &Arc<Beside>) -> io::Result<NewLink> {
+    let create = |kind| with_descriptors(|| link::create(kind, Arc::clone(beside)));
     match wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? {
-        Some(Link::SharedMemory) => with_descriptors(|| link::create(LinkKind::Shared)),
-        Some(Link::Socket) => with_descriptors(|| link::create(LinkKind::Socket)),
-        None => match with_descriptors(|| link::create(LinkKind::Shared)) {
+        Some(Link::SharedMemory) => create(LinkKind::Shared),
+        Some(Link::Socket) => create(LinkKind::Socket),
+        None => match create(LinkKind::Shared) {
             // No such call, or a filter forbids it: the places that the socket link is for.
             Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
-                with_descriptors(|| link::create(LinkKind::Socket))
+                create(LinkKind::Socket)
             }
             other => other,
         },

@@ -1,0 +1,140 @@
+//! The socket beside a link: descriptors that belong to messages, and notices of the fork server.
+//! Not here: what a notice says (`process::protocol`), and which message a parcel belongs to.
+//! Layer 3: over `sys::socket`.
+//!
+//! One pair of sockets serves both, so that an actor costs its program one descriptor for them. The
+//! program holds one end; the fork server and the backend hold the other.
+//!
+//! * B1: the program believes a message to be a notice only if the kernel says that the fork server
+//!   sent it. A backend can send parcels, and nothing else.
+//! * B2: parcels of one direction are numbered; who takes one out gets that one, or learns that the
+//!   other side broke the protocol.
+//! * B3: what a backend can pile up here is bounded: an honest one stays far below the bound.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::Broken;
+use crate::sys::doorbell::wait_readable;
+use crate::sys::socket::{self, Message};
+use crate::wire::descriptors::Parcel;
+
+/// Most parcels on their way in one direction.
+pub(super) const PARCELS_IN_FLIGHT_MAX: usize = 32;
+/// Number and count of a parcel, little endian.
+const PARCEL_BYTES: usize = 16;
+
+/// One end of the socket.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    socket: OwnedFd,
+    /// Whose notices are believed (B1).
+    fork_server: OnceLock<Pid>,
+    received: Mutex<Received>,
+}
+
+/// What was received before anybody asked for it.
+#[derive(Debug, Default)]
+struct Received {
+    notices: VecDeque<Message>,
+    parcels: VecDeque<Message>,
+}
+
+impl Beside {
+    /// The program's end, and the one for the fork server and the backend.
+    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) = socket::message_pair()?;
+        socket::tell_senders(&ours)?;
+        Ok((Self::from(ours), theirs))
+    }
+
+    /// Says which process is the fork server. Nothing that came before is lost.
+    pub(crate) fn believe(&self, fork_server: Pid) {
+        let _ = self.fork_server.set(fork_server);
+    }
+
+    /// Waits for the next notice; `None` when the deadline passed or every other end is closed.
+    ///
+    /// Meanwhile nobody else can take out a parcel, so this is for notices that are due.
+    pub(crate) fn next_notice(&self, deadline: Option<Instant>) -> Option<Message> {
+        let mut received = self.received();
+        loop {
+            if let Some(notice) = received.notices.pop_front() {
+                return Some(notice);
+            }
+            if !wait_readable(self.socket.as_fd(), deadline).unwrap_or(false) {
+                return None;
+            }
+            match socket::receive(self.socket.as_fd(), false) {
+                Ok(Some(message)) => self.sort(&mut received, message),
+                Err(Errno::EAGAIN) => {}
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    }
+
+    /// Takes out the parcel with a number; it was sent before the message that speaks of it.
+    pub(super) fn take_parcel(&self, number: u64) -> Result<Box<Parcel>, Broken> {
+        let mut received = self.received();
+        loop {
+            if let Some(message) = received.parcels.pop_front() {
+                return open_parcel(message, number);
+            }
+            match socket::receive(self.socket.as_fd(), false) {
+                Ok(Some(message)) => self.sort(&mut received, message),
+                Ok(None) | Err(_) => return Err(Broken),
+            }
+        }
+    }
+
+    /// Sends a parcel without waiting.
+    pub(super) fn send_parcel(&self, number: u64, parcel: &Parcel) -> nix::Result<()> {
+        let mut bytes = [0; PARCEL_BYTES];
+        bytes[..8].copy_from_slice(&number.to_le_bytes());
+        bytes[8..].copy_from_slice(&(parcel.sent_count() as u64).to_le_bytes());
+        let descriptors: Vec<_> = parcel.descriptors().map(AsFd::as_fd).collect();
+        socket::send(self.socket.as_fd(), &bytes, &descriptors, false)
+    }
+
+    fn sort(&self, received: &mut Received, message: Message) {
+        if message.sender.is_some() && message.sender.as_ref() == self.fork_server.get() {
+            received.notices.push_back(message);
+        } else if received.parcels.len() < PARCELS_IN_FLIGHT_MAX {
+            received.parcels.push_back(message);
+        }
+        // B3: beyond that, dropping it closes its descriptors, and its message will be found broken.
+    }
+
+    fn received(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open_parcel(message: Message, number: u64) -> Result<Box<Parcel>, Broken> {
+    let bytes = <[u8; PARCEL_BYTES]>::try_from(message.bytes).map_err(|_| Broken)?;
+    let word = |at: usize| <[u8; 8]>::try_from(&bytes[at..at + 8]).map(u64::from_le_bytes);
+    let (Ok(sent_number), Ok(sent_count)) = (word(0), word(8)) else { return Err(Broken) };
+    let sent_count = usize::try_from(sent_count).map_err(|_| Broken)?;
+    if sent_number != number || sent_count > socket::DESCRIPTORS_MAX {
+        return Err(Broken);
+    }
+    Ok(Parcel::arrived(message.descriptors, sent_count))
+}
+
+impl From<OwnedFd> for Beside {
+    fn from(socket: OwnedFd) -> Self {
+        Self { socket, fork_server: OnceLock::new(), received: Mutex::default() }
+    }
+}
+
+impl AsFd for Beside {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

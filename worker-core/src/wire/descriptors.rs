@@ -1,0 +1,182 @@
+//! Descriptors inside values: a value that holds one is sent by its place in a list that goes along.
+//! Not here: how the list gets across (`link`), and which values hold descriptors.
+//! Layer 2: serde knows no descriptors, so the list is kept by the thread that encodes or decodes.
+//!
+//! While a message is encoded its thread has a *list*: a `Serialize` implementation puts a descriptor
+//! in it with [`attach`] and writes the number that it got. While the message is decoded the
+//! other side's thread has what arrived, and `Deserialize` takes it out with [`detach`]. Whatever is
+//! not taken is closed; so is a list whose message did not get away. Anything that owns descriptors
+//! can travel by these two functions.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+
+use crate::sys::socket::DESCRIPTORS_MAX;
+
+/// Descriptors that go along with one message, or came along with it.
+///
+/// Boxed and optional: a message without descriptors, which is nearly every one, has none.
+pub(crate) type Attached = Option<Box<Parcel>>;
+
+/// A list of descriptors on its way.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    /// In the order of their numbers; one that is taken leaves its place empty.
+    places: Vec<Option<OwnedFd>>,
+    /// How many the sender put in: some may be lost if the receiver may open no more.
+    sent_count: usize,
+}
+
+impl Parcel {
+    /// What arrived of `sent_count` descriptors.
+    pub(crate) fn arrived(descriptors: Vec<OwnedFd>, sent_count: usize) -> Box<Self> {
+        Box::new(Self { places: descriptors.into_iter().map(Some).collect(), sent_count })
+    }
+
+    /// What is to be sent.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.places.iter().flatten()
+    }
+
+    pub(crate) fn sent_count(&self) -> usize {
+        self.sent_count
+    }
+}
+
+thread_local! {
+    /// The list of the message that this thread encodes.
+    static ENCODING: RefCell<Option<Attached>> = const { RefCell::new(None) };
+    /// What came along with the message that this thread decodes.
+    static DECODING: RefCell<Attached> = const { RefCell::new(None) };
+}
+
+/// Puts a descriptor in the list of the message that is being encoded; gives its number there.
+///
+/// # Errors
+///
+/// Outside of a message, and if the list is full: text for `serde::ser::Error::custom`.
+#[cfg_attr(not(test), expect(dead_code, reason = "the types that travel by it come next"))]
+pub(crate) fn attach(descriptor: OwnedFd) -> Result<u32, String> {
+    ENCODING.with_borrow_mut(|encoding| {
+        let Some(attached) = encoding else {
+            return Err("it holds a descriptor, so it can only be an argument or a result of a call".into());
+        };
+        let parcel = attached.get_or_insert_with(|| Parcel::arrived(Vec::new(), 0));
+        if parcel.sent_count == DESCRIPTORS_MAX {
+            return Err(format!("one message carries at most {DESCRIPTORS_MAX} descriptors"));
+        }
+        parcel.places.push(Some(descriptor));
+        parcel.sent_count += 1;
+        Ok(u32::try_from(parcel.sent_count - 1).unwrap_or(u32::MAX))
+    })
+}
+
+/// Takes a descriptor, by its number, out of the list that came along with the message.
+///
+/// # Errors
+///
+/// If it is not there: text for `serde::de::Error::custom`.
+#[cfg_attr(not(test), expect(dead_code, reason = "the types that travel by it come next"))]
+pub(crate) fn detach(number: u32) -> Result<OwnedFd, String> {
+    DECODING.with_borrow_mut(|decoding| {
+        let absent = || format!("the message brought no descriptor {number}, or it is taken already");
+        let index = usize::try_from(number).map_err(|_| absent())?;
+        let parcel = decoding.as_mut().ok_or_else(absent)?;
+        if index >= parcel.places.len() && index < parcel.sent_count {
+            return Err("a descriptor was lost on the way: this process may open no more of them".into());
+        }
+        parcel.places.get_mut(index).and_then(Option::take).ok_or_else(absent)
+    })
+}
+
+/// Encodes with a new list, and gives what was put in it.
+#[inline]
+pub(crate) fn attached_by<T>(encode: impl FnOnce() -> T) -> (T, Attached) {
+    /// Puts the list of the message around this one back, also when the encoding panics.
+    struct Restore(Option<Attached>);
+    impl Drop for Restore {
+        #[inline]
+        fn drop(&mut self) {
+            ENCODING.set(self.0.take());
+        }
+    }
+    let restore = Restore(ENCODING.replace(Some(None)));
+    let result = encode();
+    let attached = ENCODING.take().flatten();
+    drop(restore);
+    (result, attached)
+}
+
+/// Decodes with what came along; what is left of it is closed.
+#[inline]
+pub(crate) fn with_arrived<T>(attached: Attached, decode: impl FnOnce() -> T) -> T {
+    /// Puts what came along with the message around this one back.
+    struct Restore(Attached);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DECODING.set(self.0.take());
+        }
+    }
+    let _restore = Restore(DECODING.replace(attached));
+    decode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn descriptor() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn a_descriptor_goes_by_its_number_and_is_taken_once() {
+        let ((), attached) = attached_by(|| {
+            assert_eq!(attach(descriptor()), Ok(0));
+            assert_eq!(attach(descriptor()), Ok(1));
+        });
+        with_arrived(attached, || {
+            assert!(detach(1).is_ok());
+            assert!(detach(1).unwrap_err().contains("taken already"));
+            assert!(detach(2).is_err());
+            assert!(detach(0).is_ok());
+        });
+        assert!(detach(0).is_err());
+    }
+
+    #[test]
+    fn outside_of_a_message_and_beyond_the_most_it_is_refused() {
+        assert!(attach(descriptor()).unwrap_err().contains("argument or a result"));
+        let (last, attached) = attached_by(|| {
+            for _ in 0..DESCRIPTORS_MAX {
+                attach(descriptor()).unwrap();
+            }
+            attach(descriptor())
+        });
+        assert!(last.unwrap_err().contains("at most 253"));
+        assert_eq!(attached.unwrap().descriptors().count(), DESCRIPTORS_MAX);
+    }
+
+    #[test]
+    fn messages_inside_messages_have_lists_of_their_own() {
+        let (inner, outer) = attached_by(|| {
+            attach(descriptor()).unwrap();
+            let ((), inner) = attached_by(|| assert_eq!(attach(descriptor()), Ok(0)));
+            assert_eq!(attach(descriptor()), Ok(1));
+            inner
+        });
+        assert_eq!((inner.unwrap().sent_count(), outer.unwrap().sent_count()), (1, 2));
+        let panicked = std::panic::catch_unwind(|| attached_by(|| panic!("in the middle")));
+        assert!(panicked.is_err() && attach(descriptor()).is_err());
+    }
+
+    #[test]
+    fn what_was_lost_on_the_way_is_told_apart() {
+        with_arrived(Some(Parcel::arrived(vec![descriptor()], 3)), || {
+            assert!(detach(0).is_ok());
+            assert!(detach(2).unwrap_err().contains("lost on the way"));
+            assert!(detach(3).unwrap_err().contains("brought no descriptor"));
+        });
+    }
+}
