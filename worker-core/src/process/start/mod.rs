@@ -183,14 +183,16 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
         far_end,
         descriptors,
     };
+    // Before anything is forked: not even this backend may hold our own ends.
     let held = ours.descriptors().iter().chain([&beside.as_fd()]).map(AsRawFd::as_raw_fd).collect();
+    let held = Held::new(held);
     let keeper = match method {
         StartMethod::ForkServer => server::start(backend),
         StartMethod::Fork => fork::start(backend),
         StartMethod::Exec => exec::start(backend),
         StartMethod::Thread => thread::start(backend),
     }?;
-    let process = Arc::new(Process::new(name, builder.stop_timeout, beside, keeper, Held::new(held)));
+    let process = Arc::new(Process::new(name, builder.stop_timeout, beside, keeper, held));
     let watched = Arc::clone(&process);
     let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
     Ok((client, process))
