@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use support::watchdog;
@@ -159,6 +161,17 @@ fn one_way_calls_come_before_later_calls() {
             assert_eq!(counter.add(0).unwrap(), n);
         }
     }
+}
+
+#[test]
+fn a_pending_call_gives_its_result_once() {
+    let _watchdog = watchdog();
+    let counter = CounterFrontend::spawn(40).unwrap();
+    let mut pending = counter.add_async(2);
+    assert_eq!(pending.wait_timeout(Duration::MAX).unwrap().unwrap(), 42);
+    assert!(pending.wait_timeout(Duration::MAX).is_none());
+    let again = catch_unwind(AssertUnwindSafe(|| pending.wait()));
+    assert!(again.is_err(), "a second wait says that there is nothing to wait for, and does not hang");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod processes;
 pub(crate) mod rerun;
 
+use std::io::{Write, stderr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -29,7 +30,9 @@ pub(crate) fn watchdog() -> Watchdog {
         .name("watchdog".to_owned())
         .spawn(move || {
             if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("`{name}` still runs after {PATIENCE:?}: it hangs, and everything is ended");
+                // Where nobody listens any more, `eprintln!` would panic instead of going on.
+                let _ =
+                    writeln!(stderr(), "`{name}` still runs after {PATIENCE:?}: it hangs, and all is ended");
                 std::process::abort();
             }
         })

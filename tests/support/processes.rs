@@ -2,7 +2,7 @@
 //! Not here: waiting for any of it to change (`eventually`).
 //! Layer: tests only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 
 use nix::sys::signal::{Signal, kill};
@@ -90,6 +90,29 @@ pub(crate) fn shared_mappings() -> usize {
 pub(crate) fn shared_mappings_of(pid: u32) -> usize {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
     maps.lines().filter(|line| line.contains("/memfd:")).count()
+}
+
+/// Processes that have a variable in the environment they were started with: a helper program that
+/// was given it, and everything that came of that program, wherever it hangs in the tree by now.
+pub(crate) fn with_variable(name: &str, value: &str) -> Vec<u32> {
+    let wanted = format!("{name}={value}");
+    let has_it = |pid: u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+    };
+    all().into_iter().map(|entry| entry.pid).filter(|&pid| has_it(pid)).collect()
+}
+
+/// Inodes of the memory of links that a process has mapped.
+pub(crate) fn link_inodes_of(pid: u32) -> BTreeSet<u64> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let links = maps.lines().filter(|line| line.contains("/memfd:worker-core link"));
+    links.filter_map(|line| line.split_ascii_whitespace().nth(4)?.parse().ok()).collect()
+}
+
+/// Inodes of the memory of links that any process has mapped.
+pub(crate) fn link_inodes() -> BTreeSet<u64> {
+    all().into_iter().flat_map(|entry| link_inodes_of(entry.pid)).collect()
 }
 
 /// Threads of this process.

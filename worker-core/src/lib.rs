@@ -1,9 +1,62 @@
-//! An annotated `impl` block becomes an object in its own process.
-#![doc = ""]
+//! An ordinary `impl` block becomes an object that lives in its own process.
+//! Not here: how; the guide, the guarantees and the protocol are in `docs` of the repository.
+//! Layer 7: the public names.
+//!
+//! # Example
+//!
+//! ```
+//! use worker_core::{CallError, process_actor};
+//!
+//! pub struct Divider { calls: u32 }
+//!
+//! #[process_actor]
+//! impl Divider {
+//!     pub fn new() -> Self { Self { calls: 0 } }
+//!     pub fn divide(&mut self, a: i64, b: i64) -> Result<i64, String> {
+//!         self.calls += 1;
+//!         a.checked_div(b).ok_or_else(|| format!("{a} cannot be divided by {b}"))
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let divider = DividerFrontend::spawn()?; // a new process; `Divider::new` runs over there
+//! assert_eq!(divider.divide(84, 2)?, 42);
+//! match divider.divide(1, 0) {
+//!     Err(CallError::Actor(error)) => assert_eq!(error, "1 cannot be divided by 0"),
+//!     other => panic!("{other:?}"),
+//! }
+//! assert!(divider.stop()?.is_clean()); // asked, waited for, reaped
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`process_actor`] says what an impl block may hold and what it becomes.
+//!
+//! # Guarantees
+//!
+//! A constructor, the methods, the hooks and `Drop` run in the backend's process. A method runs at most
+//! once for a call. Requests run one after the other, in the order in which they were sent. Every call is
+//! answered, also when the backend dies: [`CallError::NotSent`] then means that the method has not run,
+//! [`CallError::Exited`] that nobody knows. A panic comes to the caller, and the actor lives on. No
+//! backend outlives the program. No thread is started in the program, and no file, zombie or
+//! descriptor stays.
+//!
+//! # Not promised
+//!
+//! No call runs exactly once. A backend is no sandbox: it has the rights of the program. It is made from a
+//! fresh copy of the program, with the environment and the standard streams of the first spawn. A
+//! frontend must not be used in a fork of the program.
+//!
+//! # Platform
+//!
+//! Linux 5.3 or later, 64 bit, with `/proc`. The link needs `memfd_create(2)`, and takes a socket where
+//! there is none.
 #![deny(unsafe_code)]
 
 mod actor;
 mod calls;
+#[cfg(doctest)]
+mod documents;
 mod errors;
 mod link;
 mod process;
@@ -11,7 +64,7 @@ mod ring;
 mod sys;
 mod wire;
 
-pub use actor::{Actor, Context, Frontend, Handle, Pending};
+pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote};
 pub use errors::{CallError, DecodeError, EncodeError, Exit, ExitReason, PanicReport, SpawnError, StopError};
 pub use process::{Builder, ForkServer, Limits, Link, OnTimeout, Process, StartMethod, Usage};
 pub use wire::borrowed::Ref;
@@ -22,7 +75,8 @@ pub use worker_macros::process_actor;
 pub mod __private {
     pub use crate::actor::{Call, Constructed, Construction, GenericRequest, Replied};
     pub use crate::wire::borrowed::Referent;
+    pub use crate::wire::field::{ByRef, ByValue};
     pub use crate::wire::portable::{Fallible, Portable};
     pub use crate::wire::{bytes, path};
-    pub use serde;
+    pub use serde::{self, Deserialize, Serialize};
 }

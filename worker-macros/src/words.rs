@@ -38,6 +38,12 @@ pub(crate) const CONTEXT: &str = "Context";
 /// A return type of this name is a result or an alias of one.
 pub(crate) const RESULT: &str = "Result";
 
+/// Types with serde for certain, by their usual names, if their arguments have it.
+pub(crate) const KNOWN_TYPES: [&str; 21] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64",
+    "u128", "usize", "str", "String", "Option", "Vec", "Box",
+];
+
 pub(crate) const SPAWN: &str = "spawn";
 pub(crate) const SPAWN_WITH: &str = "spawn_with";
 /// Methods that every frontend has, with what each one is for.

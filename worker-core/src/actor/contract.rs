@@ -2,14 +2,13 @@
 //! Not here: who calls them (`backend`, `handle`).
 //! Layer 6: declarations only.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
-#[cfg(doc)]
-use super::handle::Handle;
+use super::remote::Remote;
 use super::reply::{Call, Constructed, Construction, Replied};
-use crate::errors::{Exit, StopError};
-use crate::process::Process;
 
 /// A type that can live in a process of its own: what `#[process_actor]` implements.
 ///
@@ -41,6 +40,8 @@ pub trait Actor: Sized + 'static {
 
 /// A generated frontend, for code that works with any of them.
 ///
+/// What any of them can do are the methods of [`Remote`]; the names of calls and of constructors are its own.
+///
 /// It names no actor: an associated type would make the actor as visible as its frontend, and the attribute cannot
 /// see how visible the user's type is.
 ///
@@ -65,14 +66,4 @@ pub trait Actor: Sized + 'static {
 /// # Ok(())
 /// # }
 /// ```
-pub trait Frontend: Clone + Send + Sync + 'static {
-    /// The process in which the actor lives.
-    fn process(&self) -> &Process;
-
-    /// Ends the backend in order, and by force if it does not end in time: see [`Handle::stop`].
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses to signal the backend.
-    fn stop(&self) -> Result<Exit, StopError>;
-}
+pub trait Frontend: Deref<Target = Remote> + Clone + Send + Sync + 'static {}

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,11 @@ use super::backend;
 use super::contract::Actor;
 use super::generic::{self, GenericRequest};
 use super::pending::Pending;
-use crate::calls::{Client, Fault, Outcome};
-use crate::errors::{CallError, DecodeError, EncodeError, Exit, SpawnError, StopError};
+use super::remote::{Core, Remote};
+use crate::calls::{Fault, Outcome};
+use crate::errors::{CallError, DecodeError, EncodeError, SpawnError};
 use crate::link::Payload;
-use crate::process::{self, Builder, OnTimeout, Process, Refused, Run};
+use crate::process::{self, Builder, OnTimeout, Refused, Run};
 use crate::wire::codec;
 use crate::wire::descriptors::with_arrived;
 use crate::wire::kind::Kind;
@@ -27,17 +29,8 @@ use crate::wire::portable::Portable;
 /// and ends; nobody waits for that, and it is ended by force after
 /// [`stop_timeout`](Builder::stop_timeout).
 pub struct Handle<A> {
-    core: Arc<Core>,
-    timeout: Option<Duration>,
+    remote: Remote,
     actor: PhantomData<fn(A)>,
-}
-
-/// What every handle of an actor shares.
-#[derive(Debug)]
-pub(super) struct Core {
-    pub(super) client: Client,
-    process: Arc<Process>,
-    on_timeout: OnTimeout,
 }
 
 impl<A: Actor> Handle<A> {
@@ -81,7 +74,8 @@ impl<A: Actor> Handle<A> {
         core.process.wait_born()?;
         let error = match made {
             Ok(Outcome { kind: Kind::Returned, .. }) => {
-                return Ok(Self { core: Arc::new(core), timeout: builder.call_timeout, actor: PhantomData });
+                let remote = Remote { core: Arc::new(core), timeout: builder.call_timeout };
+                return Ok(Self { remote, actor: PhantomData });
             }
             Ok(outcome) => spawn_error(outcome),
             Err(Fault::NotSent(exit) | Fault::Exited(exit)) => SpawnError::Exited(exit),
@@ -248,43 +242,22 @@ impl<A> Handle<A> {
     /// The same actor, with another deadline for blocking calls.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { timeout: Some(timeout), ..self.clone() }
-    }
-
-    /// Ends the backend in order, and by force if it does not end in time.
-    ///
-    /// What was sent before is done first; then the `#[stopped]` hook runs, the actor is dropped and
-    /// the process ends. After [`stop_timeout`](Builder::stop_timeout) it gets SIGTERM, a second later
-    /// SIGKILL; the [`Exit`] says what it took. A backend that has ended already gives its `Exit` again.
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses to signal the backend.
-    pub fn stop(&self) -> Result<Exit, StopError> {
-        let core = &*self.core;
-        let client = &core.client;
-        let mut asked = false;
-        let exit = core.process.see_end(|until| {
-            if !asked {
-                asked = true;
-                // Whether it got through shows in whether the backend ends.
-                let _ = client.send_one_way(Kind::Stop, &|_| Ok(()), Some(until));
-            }
-            client.wait_death(Some(until))
-        })?;
-        Ok(exit)
-    }
-
-    /// The process of the backend.
-    #[must_use]
-    pub fn process(&self) -> &Process {
-        &self.core.process
+        let remote = Remote { timeout: Some(timeout), ..self.remote.clone() };
+        Self { remote, actor: PhantomData }
     }
 }
 
 impl<A> Clone for Handle<A> {
     fn clone(&self) -> Self {
-        Self { core: Arc::clone(&self.core), timeout: self.timeout, actor: PhantomData }
+        Self { remote: self.remote.clone(), actor: PhantomData }
+    }
+}
+
+impl<A> Deref for Handle<A> {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.remote
     }
 }
 

@@ -9,6 +9,7 @@ mod generic;
 mod handle;
 mod panics;
 mod pending;
+mod remote;
 mod reply;
 
 pub use context::Context;
@@ -16,4 +17,5 @@ pub use contract::{Actor, Frontend};
 pub use generic::GenericRequest;
 pub use handle::Handle;
 pub use pending::Pending;
+pub use remote::Remote;
 pub use reply::{Call, Constructed, Construction, Replied};

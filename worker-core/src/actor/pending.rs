@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::handle::{Core, call_error};
+use super::handle::call_error;
+use super::remote::Core;
 use crate::calls::{Fault, Outcome, Ticket};
 use crate::errors::CallError;
 
@@ -66,13 +67,15 @@ impl<T, E> Pending<T, E> {
     ///
     /// # Errors
     ///
-    /// Every variant of [`CallError`] but `TimedOut`: there is no deadline here.
+    /// Every variant of [`CallError`]; `TimedOut` only if there was no room to send the request in time, for
+    /// there is no deadline here.
+    ///
+    /// # Panics
+    ///
+    /// If [`Pending::wait_timeout`] has given the result already: there is no second one.
     pub fn wait(mut self) -> Result<T, CallError<E>> {
-        loop {
-            if let Some(result) = self.wait_until(None) {
-                return result;
-            }
-        }
+        // Without a deadline there is no other reason for `None`.
+        self.wait_until(None).expect("`wait_timeout` has given the result of this call already")
     }
 
     /// Waits for the result, but no longer than `timeout`; `None` if it has not come by then.
@@ -81,12 +84,12 @@ impl<T, E> Pending<T, E> {
     ///
     /// # Errors
     ///
-    /// Every variant of [`CallError`] but `TimedOut`, which is `None` here.
+    /// As for [`Pending::wait`]; that the time has passed is `None` here.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<T, CallError<E>>> {
         self.wait_until(Instant::now().checked_add(timeout))
     }
 
-    /// Whether [`Pending::wait`] would return at once.
+    /// Whether [`Pending::wait_timeout`] would return at once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match &self.state {

@@ -48,6 +48,8 @@ pub(crate) struct Table {
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     sequence: u64,
+    /// Ids of the calls whose threads sleep, so that finding one is no look at every call in flight.
+    asleep: Vec<u64>,
 }
 
 impl Table {
@@ -94,10 +96,15 @@ impl Table {
         self.leave(id);
     }
 
-    /// Notes which thread to wake for a call.
+    /// Notes which thread to wake for a call; `None` once it is awake, whatever woke it.
     pub(crate) fn set_sleeper(&mut self, id: u64, thread: Option<Thread>) {
+        self.asleep.retain(|&sleeping| sleeping != id);
+        let sleeps = thread.is_some();
         if let Some(Slot { state: State::Waiting(sleeper), .. }) = self.slot(id) {
             *sleeper = thread;
+            if sleeps {
+                self.asleep.push(id);
+            }
         }
     }
 
@@ -112,10 +119,15 @@ impl Table {
 
     /// Some thread that sleeps for its reply.
     pub(crate) fn any_sleeper(&mut self) -> Option<Thread> {
-        self.slots.iter_mut().flatten().find_map(|slot| match &mut slot.state {
-            State::Waiting(sleeper) => sleeper.take(),
-            State::Answered(_) => None,
-        })
+        while let Some(id) = self.asleep.pop() {
+            // One that was answered is on its way to wake up.
+            if let Some(Slot { state: State::Waiting(sleeper), .. }) = self.slot(id)
+                && let Some(thread) = sleeper.take()
+            {
+                return Some(thread);
+            }
+        }
+        None
     }
 
     /// All threads that sleep for a reply.
@@ -156,6 +168,26 @@ mod tests {
         table.answer(later, reply());
         assert!(matches!(table.look(later), Look::Answered(_)));
         assert!(!table.is_expected(later));
+    }
+
+    #[test]
+    fn each_sleeper_is_found_once_and_only_while_it_sleeps() {
+        let mut table = Table::default();
+        let me = || Some(std::thread::current());
+        let ids: Vec<u64> = (0..5).map(|_| table.enter()).collect();
+        assert!(table.any_sleeper().is_none());
+        ids.iter().for_each(|&id| table.set_sleeper(id, me()));
+        table.set_sleeper(ids[0], None);
+        assert!(table.answer(ids[1], reply()).is_some(), "it is woken for its reply");
+        table.forget(ids[2]);
+        assert!(table.any_sleeper().is_some());
+        assert_eq!(table.all_sleepers().len(), 1);
+        assert!(table.any_sleeper().is_none());
+        table.set_sleeper(ids[3], None);
+        table.set_sleeper(ids[3], me());
+        assert_eq!(table.all_sleepers().len(), 1, "it may sleep again");
+        table.set_sleeper(ids[1], None);
+        assert!(matches!(table.look(ids[1]), Look::Answered(_)), "a reply stays until it is taken");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Whether to spin for a moment before sleeping: worth a factor of a hundred, or pure loss.
 //! Not here: the waiting itself.
-//! Layer 3: decisions only, no system state but the processor number.
+//! Layer 3: decisions only, no system state but processor numbers and the clock.
 //!
 //! Measured on a machine with two processors: a message between two running processes takes 0.1 us;
-//! a wake-up on the same processor 5 us, on another one 35 us; and a spinner on the one processor
-//! that the other side needs delays it by its whole spin. So a wait spins only if all of this holds:
+//! a wake-up on the same processor 5 us, on another one 10 to 40 us; and a spinner on the one
+//! processor that the other side needs delays it by its whole spin. So a wait spins if the other side
+//! was last seen on another processor, and waits have been short of late.
 //!
-//! * there are two processors to run on, and the other side was last seen on another one;
-//! * the other side was awake when we last wrote to it (if we had to wake it, a wake-up is ahead,
-//!   and the kernel wakes faster what may take over our own processor);
-//! * waits have been short of late.
+//! Two processes that the scheduler has put on one processor would stay there for good, because
+//! neither ever waits to run: each sleeps while the other works. Where there are more processors, a
+//! *burst* of spins is tried from time to time, so that both are runnable and one is moved. A burst
+//! that does not help doubles the time to the next.
 
 use std::time::{Duration, Instant};
 
@@ -19,32 +20,40 @@ use crate::sys::cpu;
 const SPIN_MAX: Duration = Duration::from_micros(50);
 /// A sleep shorter than this would perhaps have been a short spin.
 const SHORT_SLEEP: Duration = Duration::from_micros(150);
-/// How many waits on one processor pass before spinning is tried out again, at first and at most.
-const FIRST_TRIAL_GAP: u32 = 64;
-const LAST_TRIAL_GAP: u32 = 16 * 1024;
+/// How many waits do not spin after one that did so in vain.
+const WAITS_AFTER_FAILURE: u32 = 16;
+/// How many waits in a row spin in a burst: some milliseconds, the time between two looks of a
+/// scheduler at who might be moved.
+const BURST_WAITS: u32 = 100;
+/// How many waits on one processor pass before a burst, at first and at most.
+const FIRST_BURST_GAP: u32 = 256;
+const LAST_BURST_GAP: u32 = 256 * 1024;
 /// Looks between two looks at the clock.
 const LOOKS_PER_CLOCK: u32 = 32;
 
 /// What a waiter has learnt about its waits.
 #[derive(Debug)]
 pub(crate) struct Spin {
-    one_processor: bool,
     /// Processor on which the other side ran when it wrote to us last.
     peer_cpu: Option<u16>,
-    /// Whether the last wait was so short that spinning pays.
+    /// Whether the last sleep was so short that spinning pays.
     waits_are_short: bool,
-    waits_until_trial: u32,
-    trial_gap: u32,
+    /// Waits that are still to pass without a spin.
+    waits_to_skip: u32,
+    burst_waits_left: u32,
+    waits_until_burst: u32,
+    burst_gap: u32,
 }
 
 impl Spin {
     pub(crate) fn new() -> Self {
         Self {
-            one_processor: cpu::allowed_count() < 2,
             peer_cpu: None,
             waits_are_short: false,
-            waits_until_trial: FIRST_TRIAL_GAP,
-            trial_gap: FIRST_TRIAL_GAP,
+            waits_to_skip: 0,
+            burst_waits_left: 0,
+            waits_until_burst: FIRST_BURST_GAP,
+            burst_gap: FIRST_BURST_GAP,
         }
     }
 
@@ -55,50 +64,70 @@ impl Spin {
     }
 
     /// Looks for `ready` for a moment if that is likely to pay; says whether it came true.
-    ///
-    /// `rang` says whether the other side slept when we last wrote to it.
     #[inline]
-    pub(crate) fn spin_until(&mut self, rang: bool, mut ready: impl FnMut() -> bool) -> bool {
-        if self.one_processor || self.peer_cpu.is_none() || !self.waits_are_short {
+    pub(crate) fn spin_until(&mut self, ready: impl FnMut() -> bool) -> bool {
+        if !self.waits_are_short || self.peer_cpu.is_none() {
             return false;
         }
-        let trial = rang || self.peer_cpu == Some(cpu::current());
-        if trial && !self.trial_is_due() {
+        let is_apart = self.peer_cpu != Some(cpu::current());
+        if is_apart && self.waits_to_skip > 0 {
+            self.waits_to_skip -= 1;
             return false;
         }
-        let start = Instant::now();
-        loop {
-            for _ in 0..LOOKS_PER_CLOCK {
-                if ready() {
-                    self.trial_gap = FIRST_TRIAL_GAP;
-                    return true;
-                }
-                std::hint::spin_loop();
-            }
-            if start.elapsed() > SPIN_MAX {
-                break;
-            }
+        if !is_apart && !self.is_in_burst() {
+            return false;
         }
-        if trial {
-            self.trial_gap = (self.trial_gap * 2).min(LAST_TRIAL_GAP);
-        } else {
-            self.waits_are_short = false;
+        if look_until(ready) {
+            // The other side has moved, or never was on our processor.
+            self.burst_waits_left = 0;
+            self.burst_gap = FIRST_BURST_GAP;
+            return true;
+        }
+        if is_apart {
+            self.waits_to_skip = WAITS_AFTER_FAILURE;
         }
         false
     }
 
-    fn trial_is_due(&mut self) -> bool {
-        self.waits_until_trial = self.waits_until_trial.saturating_sub(1);
-        let due = self.waits_until_trial == 0;
-        if due {
-            self.waits_until_trial = self.trial_gap;
+    /// Whether a wait that shares its processor with the other side spins all the same.
+    fn is_in_burst(&mut self) -> bool {
+        if self.burst_waits_left > 0 {
+            self.burst_waits_left -= 1;
+            return true;
         }
-        due
+        self.waits_until_burst = self.waits_until_burst.saturating_sub(1);
+        if self.waits_until_burst > 0 {
+            return false;
+        }
+        self.waits_until_burst = self.burst_gap;
+        self.burst_gap = (self.burst_gap * 2).min(LAST_BURST_GAP);
+        // With one processor there is nowhere to move to. Asked each time: it may change.
+        if cpu::allowed_count() > 1 {
+            self.burst_waits_left = BURST_WAITS;
+        }
+        self.burst_waits_left > 0
     }
 
     /// Notes how long a sleep took.
     #[inline]
     pub(crate) fn slept_for(&mut self, duration: Duration) {
         self.waits_are_short = duration < SHORT_SLEEP;
+    }
+}
+
+/// Looks until it is `ready`, but no longer than a spin may take; says whether it came true.
+#[inline]
+fn look_until(mut ready: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    loop {
+        for _ in 0..LOOKS_PER_CLOCK {
+            if ready() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if start.elapsed() > SPIN_MAX {
+            return false;
+        }
     }
 }

@@ -196,10 +196,11 @@ impl Process {
 
     fn receive_birth(&self) -> Result<Birth, Refusal> {
         let lost = || Refusal::system("the fork server ended before it made the backend", Errno::ECHILD);
+        let cut_off = || Refusal::system("the descriptor of a new process could not be taken", Errno::EMFILE);
         let message = self.beside.next_notice(None).ok_or_else(lost)?;
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
-                let pidfd = message.descriptors.into_iter().next().ok_or_else(lost)?;
+                let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),

@@ -65,6 +65,12 @@ impl Consumer {
                 let id = memory.load(offset + 8, Ordering::Relaxed);
                 return Ok(Some(Record { header, id, payload_offset: offset + PAYLOAD_OFFSET_BYTES }));
             }
+            // Padding reaches to the end and never begins the ring (R3). So no two follow each other, and
+            // whatever the other side writes, this loop ends.
+            let until_end = self.geometry.until_end(self.position);
+            if record != until_end || until_end == self.geometry.capacity_bytes {
+                return Err(Broken);
+            }
             // Told at once: the producer may be waiting for just these lines.
             self.advance(memory, record);
         }

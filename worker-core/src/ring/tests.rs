@@ -120,6 +120,19 @@ fn a_consumer_meets_garbage_and_survives() {
 }
 
 #[test]
+fn a_ring_full_of_padding_is_broken_not_endless() {
+    for padding_bytes in [LINE_BYTES, CAPACITY_BYTES / 2, CAPACITY_BYTES] {
+        let memory = memory();
+        let length_bytes = u32::try_from(padding_bytes - super::PAYLOAD_OFFSET_BYTES).unwrap();
+        let padding = Header { length_bytes, kind: KIND_PADDING, ..Header::default() };
+        for offset in (0..CAPACITY_BYTES).step_by(LINE_BYTES) {
+            memory.store(64 + offset, padding.to_word(), Ordering::Relaxed);
+        }
+        assert!(Consumer::new(GEOMETRY).next(&memory).is_err(), "padding of {padding_bytes} bytes");
+    }
+}
+
+#[test]
 fn a_producer_does_not_believe_a_consumer_that_is_ahead_of_it() {
     let (memory, mut producer) = (memory(), Producer::new(GEOMETRY));
     while commit(&mut producer, &memory, 0, 0) {}

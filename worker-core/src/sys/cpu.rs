@@ -17,7 +17,8 @@ pub(crate) fn current() -> u16 {
 ///
 /// `sched_getaffinity(2)`.
 pub(crate) fn allowed_count() -> usize {
-    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return 1 };
+    // Refused only where there are more processors than a `CpuSet` has room for.
+    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else { return CpuSet::count() };
     (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false)).count()
 }
 

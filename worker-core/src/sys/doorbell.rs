@@ -6,12 +6,13 @@
 //! its write tells the kernel that the writer is about to sleep, and an `epoll` can wait on it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
 use nix::unistd::{pipe2, read, write};
 
 use super::{retry_on_interrupt, while_doing};
@@ -39,9 +40,24 @@ pub(crate) enum Wake {
 pub(crate) fn doorbell() -> io::Result<(Bell, Sleeper)> {
     let refused = |errno| while_doing("a doorbell could not be made", errno);
     let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
-    // A hostile reader that never reads must not block the one who rings.
-    fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(refused)?;
-    Ok((Bell(write_end), Sleeper(read_end)))
+    Ok((Bell(without_sigpipe(write_end).map_err(refused)?), Sleeper(read_end)))
+}
+
+/// Opens the write end once more, for reading too and without waiting.
+///
+/// With a reader left, if only itself, no write meets SIGPIPE, which kills programs that have it at its
+/// default when the backend they ring has died. To the sleeper it is a writer like any other. And
+/// a hostile reader that never reads cannot block the one who rings.
+fn without_sigpipe(write_end: OwnedFd) -> nix::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", write_end.as_raw_fd());
+    match open(path.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty()) {
+        // Without /proc there is at least the promise not to block.
+        Err(Errno::ENOENT) => {
+            fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            Ok(write_end)
+        }
+        other => other,
+    }
 }
 
 impl Bell {

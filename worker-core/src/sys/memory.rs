@@ -138,6 +138,15 @@ impl SharedMemory {
         unsafe { std::slice::from_raw_parts(start, length_bytes) }
     }
 
+    /// Leaves the mapping out of every later fork of this process.
+    ///
+    /// # Source
+    ///
+    /// `MADV_DONTFORK` in `madvise(2)`.
+    pub(crate) fn keep_from_forks(&self) -> io::Result<()> {
+        self.advise(0, self.length_bytes, MmapAdvise::MADV_DONTFORK)
+    }
+
     /// Gives the pages of a range back to the system; they read as zero afterwards.
     ///
     /// # Source

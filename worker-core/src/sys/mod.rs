@@ -10,6 +10,7 @@ pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
 pub(crate) mod huge_pages;
+pub(crate) mod init_array;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod module;
@@ -19,14 +20,34 @@ pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod title;
 
-use std::io;
+use std::{fmt, io};
 
 use nix::errno::Errno;
 
+/// What was being done when the system refused it.
+#[derive(Debug)]
+struct Refused {
+    doing: String,
+    errno: Errno,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.doing, io::Error::from(self.errno))
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// Says what was being done when the system refused it, and keeps the kind of the error.
 pub(crate) fn while_doing(what: &str, errno: Errno) -> io::Error {
-    let cause = io::Error::from(errno);
-    io::Error::new(cause.kind(), format!("{what}: {cause}"))
+    io::Error::new(io::Error::from(errno).kind(), Refused { doing: what.to_owned(), errno })
+}
+
+/// The number of an error that the system gave, also one from [`while_doing`].
+pub(crate) fn errno_of(error: &io::Error) -> Option<Errno> {
+    let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<Refused>());
+    refused.map(|refused| refused.errno).or_else(|| error.raw_os_error().map(Errno::from_raw))
 }
 
 /// Runs a system call again when a signal interrupted it.

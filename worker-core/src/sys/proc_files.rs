@@ -4,6 +4,7 @@
 
 use std::{fs, io};
 
+use nix::errno::Errno;
 use nix::unistd::gettid;
 
 /// Names of the threads of this process.
@@ -14,9 +15,12 @@ use nix::unistd::gettid;
 pub(crate) fn thread_names() -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
-        // A thread may end between the listing and the look at its name.
-        if let Ok(name) = fs::read_to_string(task?.path().join("comm")) {
-            names.push(name.trim_end().to_owned());
+        match fs::read_to_string(task?.path().join("comm")) {
+            Ok(name) => names.push(name.trim_end().to_owned()),
+            // A thread may end between the listing and the look at its name.
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(names)
@@ -37,6 +41,12 @@ pub(crate) fn other_thread_names() -> io::Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// How many descriptors this process has open.
+pub(crate) fn open_files() -> io::Result<usize> {
+    // Less the one that lists them.
+    Ok(fs::read_dir("/proc/self/fd")?.count().saturating_sub(1))
 }
 
 /// Value in bytes of a `Name:   123 kB` line.

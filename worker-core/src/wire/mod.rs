@@ -6,6 +6,7 @@ pub(crate) mod borrowed;
 pub mod bytes;
 pub(crate) mod codec;
 pub(crate) mod descriptors;
+pub(crate) mod field;
 pub(crate) mod kind;
 pub mod path;
 pub(crate) mod portable;

@@ -21,8 +21,8 @@ use crate::errors::DecodeError;
 /// by the compiler; it keeps the two sorts of implementations apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross a process boundary",
-    label = "neither `serde::Serialize + serde::Deserialize` nor carried natively",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it, or return a type that has them"
+    label = "a reply needs `serde::Serialize` and `serde::de::DeserializeOwned`, and so does each type inside it",
+    note = "derive both for a type, or write both and `'static` as bounds of a type parameter"
 )]
 pub trait Portable<Form>: Sized {
     /// Writes the value.
@@ -63,24 +63,54 @@ impl<T: Serialize + DeserializeOwned + 'static> Portable<BySerde> for T {
     }
 }
 
-impl Portable<Natively> for Infallible {
-    fn write(&self, _writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        match *self {}
-    }
-
-    fn read(_payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
-        Err(DecodeError::new::<Self>("the method cannot fail, yet an error came"))
-    }
-}
-
-impl Portable<Natively> for io::Error {
+impl<T: Native> Portable<Natively> for T {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        let kind = IO_ERROR_KINDS.iter().position(|kind| *kind == self.kind());
-        codec::encode(&(self.raw_os_error(), kind, self.to_string()), writer)
+        codec::encode(&self.to_wire(), writer)
     }
 
     fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
-        let (number, kind, text): (Option<i32>, Option<usize>, String) = codec::decode(payload)?;
+        codec::decode(payload).and_then(|wire| Self::from_wire(wire).map_err(DecodeError::new::<Self>))
+    }
+}
+
+/// A type without serde that crosses all the same, as another one.
+pub trait Native: Sized {
+    /// What crosses in its place.
+    type Wire: Serialize + DeserializeOwned;
+
+    /// What crosses.
+    fn to_wire(&self) -> Self::Wire;
+
+    /// The value, from what crossed.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no such value.
+    fn from_wire(wire: Self::Wire) -> Result<Self, &'static str>;
+}
+
+impl Native for Infallible {
+    type Wire = ();
+
+    fn to_wire(&self) {
+        match *self {}
+    }
+
+    fn from_wire((): ()) -> Result<Self, &'static str> {
+        Err("the method cannot fail, yet an error came")
+    }
+}
+
+impl Native for io::Error {
+    /// The number of the system's error, the index of the kind, the text.
+    type Wire = (Option<i32>, Option<usize>, String);
+
+    fn to_wire(&self) -> Self::Wire {
+        let kind = IO_ERROR_KINDS.iter().position(|kind| *kind == self.kind());
+        (self.raw_os_error(), kind, self.to_string())
+    }
+
+    fn from_wire((number, kind, text): Self::Wire) -> Result<Self, &'static str> {
         let kind = kind.and_then(|index| IO_ERROR_KINDS.get(index)).copied();
         Ok(match number {
             Some(number) => Self::from_raw_os_error(number),
@@ -89,13 +119,15 @@ impl Portable<Natively> for io::Error {
     }
 }
 
-impl Portable<Natively> for Box<dyn Error + Send + Sync> {
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        codec::encode(&self.to_string(), writer)
+impl Native for Box<dyn Error + Send + Sync> {
+    type Wire = String;
+
+    fn to_wire(&self) -> String {
+        self.to_string()
     }
 
-    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
-        codec::decode::<String>(payload).map(Into::into)
+    fn from_wire(text: String) -> Result<Self, &'static str> {
+        Ok(text.into())
     }
 }
 

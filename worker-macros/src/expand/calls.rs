@@ -27,14 +27,16 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let message = message(expansion, &expansion.actor.constructor, function);
     let conditional = function.arguments().any(|argument| !argument.cfgs.is_empty());
     let names = function.arguments().map(|argument| &argument.name);
+    // At the return type, where an error that cannot travel is reported.
+    let handle = names::at_output(function, "spawn");
     let plain = if conditional {
         // An argument of a call cannot carry a `#[cfg]`, a field of a literal can.
-        emit!(#runtime::Handle::spawn(&#runtime::Builder::new(), &#message).map(Self))
+        emit!(#runtime::Handle::#handle(&#runtime::Builder::new(), &#message).map(Self))
     } else {
         emit!(Self::#spawn_with(&#runtime::Builder::new(), #(#names),*))
     };
     let body = expansion.body(plain);
-    let body_with = expansion.body(emit!(#runtime::Handle::spawn(builder, &#message).map(Self)));
+    let body_with = expansion.body(emit!(#runtime::Handle::#handle(builder, &#message).map(Self)));
     emit! {
         #docs
         #attributes

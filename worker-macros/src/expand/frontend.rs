@@ -41,19 +41,13 @@ fn structure(expansion: &Expansion<'_>) -> TokenStream {
 }
 
 fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
-    let (runtime, cfgs, name) = (expansion.runtime, expansion.cfgs(), &expansion.actor.frontend);
+    let (cfgs, name) = (expansion.cfgs(), &expansion.actor.frontend);
     let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
     let (where_clause, visibility) = (&expansion.generics.where_clause, visibility(expansion.actor));
     let timeout = docs::lines(&format!(
         "The same actor, with calls that fail after `timeout` ({}).",
         expansion.public_link("CallError")
     ));
-    let stop = docs::lines(&format!(
-        "Asks the backend to end, waits, and ends it by force where that does not help.\n\n# Errors\n\n\
-         {}: why the process could not be ended.",
-        expansion.public_link("StopError")
-    ));
-    let process = docs::lines("The process in which the actor lives.");
     let unused = expansion.skeleton.then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
     // A `spawn_with` has one parameter more than its constructor.
     let many = expansion.actor.functions().any(|function| function.arguments().count() >= MANY_ARGUMENTS);
@@ -68,15 +62,6 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
             #[must_use]
             #visibility fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
                 Self(self.0.with_timeout(timeout))
-            }
-            #stop
-            #visibility fn stop(&self) -> ::core::result::Result<#runtime::Exit, #runtime::StopError> {
-                self.0.stop()
-            }
-            #process
-            #[must_use]
-            #visibility fn process(&self) -> &#runtime::Process {
-                self.0.process()
             }
         }
     }
@@ -113,16 +98,14 @@ fn traits(expansion: &Expansion<'_>) -> TokenStream {
     emit! {
         #written
         #cfgs
-        #[automatically_derived]
-        impl #declaration #runtime::Frontend for #name #arguments #where_clause {
-            fn process(&self) -> &#runtime::Process {
-                self.0.process()
-            }
-            fn stop(&self) -> ::core::result::Result<#runtime::Exit, #runtime::StopError> {
-                self.0.stop()
+        impl #declaration ::core::ops::Deref for #name #arguments #where_clause {
+            type Target = #runtime::Remote;
+            fn deref(&self) -> &#runtime::Remote {
+                &self.0
             }
         }
         #cfgs
+        impl #declaration #runtime::Frontend for #name #arguments #where_clause {}
         #[automatically_derived]
         impl #declaration ::core::convert::From<#runtime::Handle<#self_ty>> for #name #arguments #where_clause {
             fn from(handle: #runtime::Handle<#self_ty>) -> Self {

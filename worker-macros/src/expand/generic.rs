@@ -94,8 +94,7 @@ fn structure(expansion: &Expansion<'_>, message: &Message<'_>) -> TokenStream {
         #cfgs
         #(#own_cfgs)*
         #docs
-        #[derive(#runtime::__private::serde::Serialize)]
-        #[derive(#runtime::__private::serde::Deserialize)]
+        #[derive(#runtime::__private::Serialize, #runtime::__private::Deserialize)]
         #[serde(crate = #serde, bound = "")]
         struct #name #declaration #where_clause {
             #(#fields,)*

@@ -43,8 +43,7 @@ fn message(expansion: &Expansion<'_>, name: &Ident, functions: &[&Function], pur
         #cfgs
         #purpose
         #[allow(private_interfaces, reason = "the actor may be private")]
-        #[derive(#runtime::__private::serde::Serialize)]
-        #[derive(#runtime::__private::serde::Deserialize)]
+        #[derive(#runtime::__private::Serialize, #runtime::__private::Deserialize)]
         #[serde(crate = #serde)]
         #bound
         pub enum #name #declaration #where_clause {

@@ -7,12 +7,13 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    ExprPath, Lifetime, ParenthesizedGenericArguments, QSelf, Type, TypeFnPtr, TypeReference, parse_quote,
+    ExprPath, Lifetime, LitStr, ParenthesizedGenericArguments, QSelf, Type, TypeFnPtr, TypeReference,
+    parse_quote,
 };
 
 use crate::model::{Argument, Carriage, Fallible, Reply};
 use crate::names::generated_at;
-use crate::parse::types::{bare, is_str, optional, shared_borrow};
+use crate::parse::types::{bare, is_known, is_str, optional, shared_borrow};
 
 /// What becomes of the lifetimes in a type.
 pub(super) enum Lifetimes<'a> {
@@ -175,30 +176,42 @@ pub(super) fn field(
 
 /// The serde attribute of an argument's field.
 pub(super) fn field_attribute(argument: &Argument, runtime: &str) -> TokenStream {
-    let module = |name: &str| format!("{runtime}::__private::{name}");
     let is_borrow = borrows(&argument.ty);
+    // At the type, where a type that cannot travel is reported.
+    let with = |name: &str, at: &Type| {
+        LitStr::new(&format!("{runtime}::__private::{name}"), generated_at(at.span()))
+    };
     match argument.carriage {
         Carriage::Bytes if is_lent_option(argument) => {
-            let bytes = module("bytes");
+            let bytes = with("bytes", &argument.ty);
             emit!(#[serde(borrow, with = #bytes)])
         }
         Carriage::Bytes => {
-            let bytes = module("bytes");
+            let bytes = with("bytes", &argument.ty);
             emit!(#[serde(with = #bytes)])
         }
         Carriage::Path if is_borrow => {
-            let path = module("path");
+            let path = with("path", &argument.ty);
             emit!(#[serde(borrow, with = #path)])
         }
         Carriage::Path => {
-            let path = module("path");
+            let path = with("path", &argument.ty);
             emit!(#[serde(with = #path)])
         }
         Carriage::Plain if is_borrow && !borrowed_by_serde(&argument.ty) => emit!(#[serde(borrow)]),
-        Carriage::Ref | Carriage::OptionalRef if borrows_inside(&argument.ty) => {
-            emit!(#[serde(borrow)])
+        Carriage::Plain if !is_borrow && !is_known(&argument.ty) => {
+            let by_value = with("ByValue", &argument.ty);
+            emit!(#[serde(with = #by_value)])
         }
-        _ => TokenStream::new(),
+        Carriage::Ref | Carriage::OptionalRef => match shared_borrow(optional(&argument.ty)) {
+            Some(reference) if borrows(&reference.elem) => emit!(#[serde(borrow)]),
+            Some(reference) if !is_known(&reference.elem) => {
+                let by_ref = with("ByRef", &reference.elem);
+                emit!(#[serde(with = #by_ref)])
+            }
+            _ => TokenStream::new(),
+        },
+        Carriage::Plain => TokenStream::new(),
     }
 }
 
@@ -214,12 +227,6 @@ fn is_lent_option(argument: &Argument) -> bool {
 fn borrowed_by_serde(ty: &Type) -> bool {
     let inner = shared_borrow(optional(ty));
     inner.is_some_and(|reference| is_str(&reference.elem))
-}
-
-/// Whether there is a further borrow behind the first one.
-fn borrows_inside(ty: &Type) -> bool {
-    let inner = shared_borrow(optional(ty));
-    inner.is_some_and(|reference| borrows(&reference.elem))
 }
 
 /// A path as serde's attributes want it.

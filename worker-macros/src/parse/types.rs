@@ -132,6 +132,24 @@ fn direct(ty: &Type) -> Carriage {
     }
 }
 
+/// Whether serde certainly knows this type: a plain one of the language or the standard library, or made of such.
+pub(crate) fn is_known(ty: &Type) -> bool {
+    match bare(ty) {
+        Type::Tuple(tuple) => tuple.elems.iter().all(is_known),
+        Type::Slice(slice) => is_known(&slice.elem),
+        Type::Path(path) if path.qself.is_none() => match path.path.segments.last() {
+            Some(last)
+                if path.path.segments.len() == 1
+                    && words::KNOWN_TYPES.iter().any(|known| last.ident == known) =>
+            {
+                type_arguments(last).is_some_and(|arguments| arguments.into_iter().all(is_known))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// What a method with this return type gives back.
 pub(crate) fn reply(output: &ReturnType) -> Reply {
     let ReturnType::Type(_, ty) = output else {

@@ -43,8 +43,7 @@ impl Decoder {
 }
 /// What a [`DecoderFrontend`] asks of its [`Decoder`]: one variant per exported method.
 #[allow(private_interfaces, reason = "the actor may be private")]
-#[derive(::worker_core::__private::serde::Serialize)]
-#[derive(::worker_core::__private::serde::Deserialize)]
+#[derive(::worker_core::__private::Serialize, ::worker_core::__private::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum DecoderRequest<'a> {
     /// Decodes one image.
@@ -61,12 +60,15 @@ pub enum DecoderRequest<'a> {
     /// Runs [`Decoder::shift`].
     Shift {
         /// Argument `by` of [`Decoder::shift`].
+        #[serde(with = "::worker_core::__private::ByRef")]
         by: ::worker_core::Ref<'a, Point>,
         /// Argument `others` of [`Decoder::shift`].
+        #[serde(with = "::worker_core::__private::ByRef")]
         others: ::worker_core::Ref<'a, [Point]>,
         /// Argument `tag` of [`Decoder::shift`].
         tag: Option<&'a str>,
         /// Argument `at` of [`Decoder::shift`].
+        #[serde(with = "::worker_core::__private::ByRef")]
         at: Option<::worker_core::Ref<'a, Point>>,
     },
     /// Runs [`Decoder::log`].
@@ -84,8 +86,7 @@ pub enum DecoderRequest<'a> {
 }
 /// How a [`DecoderFrontend`] makes its [`Decoder`]: one variant per constructor.
 #[allow(private_interfaces, reason = "the actor may be private")]
-#[derive(::worker_core::__private::serde::Serialize)]
-#[derive(::worker_core::__private::serde::Deserialize)]
+#[derive(::worker_core::__private::Serialize, ::worker_core::__private::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum DecoderConstructor<'a> {
     /// Starts a decoder.
@@ -323,33 +324,14 @@ impl DecoderFrontend {
     pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
         Self(self.0.with_timeout(timeout))
     }
-    /// Asks the backend to end, waits, and ends it by force where that does not help.
-    ///
-    /// # Errors
-    ///
-    /// [`StopError`](::worker_core::StopError): why the process could not be ended.
-    pub fn stop(
-        &self,
-    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
-        self.0.stop()
-    }
-    /// The process in which the actor lives.
-    #[must_use]
-    pub fn process(&self) -> &::worker_core::Process {
-        self.0.process()
+}
+impl ::core::ops::Deref for DecoderFrontend {
+    type Target = ::worker_core::Remote;
+    fn deref(&self) -> &::worker_core::Remote {
+        &self.0
     }
 }
-#[automatically_derived]
-impl ::worker_core::Frontend for DecoderFrontend {
-    fn process(&self) -> &::worker_core::Process {
-        self.0.process()
-    }
-    fn stop(
-        &self,
-    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
-        self.0.stop()
-    }
-}
+impl ::worker_core::Frontend for DecoderFrontend {}
 #[automatically_derived]
 impl ::core::convert::From<::worker_core::Handle<Decoder>> for DecoderFrontend {
     fn from(handle: ::worker_core::Handle<Decoder>) -> Self {

@@ -43,8 +43,7 @@ where
 #[cfg(unix)]
 /// What a [`Remote`] asks of its [`Store`](inner::Store): one variant per exported method.
 #[allow(private_interfaces, reason = "the actor may be private")]
-#[derive(crate::worker::__private::serde::Serialize)]
-#[derive(crate::worker::__private::serde::Deserialize)]
+#[derive(crate::worker::__private::Serialize, crate::worker::__private::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde")]
 #[serde(bound = "")]
 pub enum Ask<'a, K, V: Clone, const N: usize>
@@ -55,12 +54,14 @@ where
     /// Runs [`Store::get`](inner::Store::get).
     Get {
         /// Argument `key` of [`Store::get`](inner::Store::get).
+        #[serde(with = "crate::worker::__private::ByRef")]
         key: crate::worker::Ref<'a, K>,
     },
     #[cfg(feature = "remove")]
     /// Runs [`Store::remove`](inner::Store::remove).
     Remove {
         /// Argument `key` of [`Store::remove`](inner::Store::remove).
+        #[serde(with = "crate::worker::__private::ByRef")]
         key: crate::worker::Ref<'a, K>,
         #[cfg(feature = "hint")]
         /// Argument `hint` of [`Store::remove`](inner::Store::remove).
@@ -74,8 +75,7 @@ where
 #[cfg(unix)]
 /// How a [`Remote`] makes its [`Store`](inner::Store): one variant per constructor.
 #[allow(private_interfaces, reason = "the actor may be private")]
-#[derive(crate::worker::__private::serde::Serialize)]
-#[derive(crate::worker::__private::serde::Deserialize)]
+#[derive(crate::worker::__private::Serialize, crate::worker::__private::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde")]
 #[serde(bound = "")]
 pub enum StoreConstructor<K, V: Clone, const N: usize>
@@ -88,13 +88,13 @@ where
     /// Runs [`Store::from_parts`](inner::Store::from_parts).
     FromParts {
         /// Argument `parts` of [`Store::from_parts`](inner::Store::from_parts).
+        #[serde(with = "crate::worker::__private::ByValue")]
         parts: Vec<(K, inner::Store<K, V, N>)>,
     },
 }
 #[cfg(unix)]
 /// The arguments of [`Store::put_as`](inner::Store::put_as).
-#[derive(crate::worker::__private::serde::Serialize)]
-#[derive(crate::worker::__private::serde::Deserialize)]
+#[derive(crate::worker::__private::Serialize, crate::worker::__private::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde", bound = "")]
 struct StorePutAs<
     'a,
@@ -110,10 +110,12 @@ where
     /// Argument `r#type` of [`Store::put_as`](inner::Store::put_as).
     r#type: &'a str,
     /// Argument `value` of [`Store::put_as`](inner::Store::put_as).
+    #[serde(with = "crate::worker::__private::ByValue")]
     value: T,
     /// Argument `argument_3` of [`Store::put_as`](inner::Store::put_as).
     argument_3: (u8, u8),
     /// Argument `call` of [`Store::put_as`](inner::Store::put_as).
+    #[serde(with = "crate::worker::__private::ByRef")]
     call: Option<crate::worker::Ref<'a, K>>,
     #[serde(skip)]
     __marker: ::core::marker::PhantomData<(fn() -> V,)>,
@@ -145,8 +147,7 @@ where
 }
 #[cfg(unix)]
 /// The arguments of [`Store::forget`](inner::Store::forget).
-#[derive(crate::worker::__private::serde::Serialize)]
-#[derive(crate::worker::__private::serde::Deserialize)]
+#[derive(crate::worker::__private::Serialize, crate::worker::__private::Deserialize)]
 #[serde(crate = "crate::worker::__private::serde", bound = "")]
 struct StoreForget<K, V: Clone, const N: usize, T>
 where
@@ -425,21 +426,6 @@ where
     pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
         Self(self.0.with_timeout(timeout))
     }
-    /// Asks the backend to end, waits, and ends it by force where that does not help.
-    ///
-    /// # Errors
-    ///
-    /// [`StopError`](crate::worker::StopError): why the process could not be ended.
-    pub fn stop(
-        &self,
-    ) -> ::core::result::Result<crate::worker::Exit, crate::worker::StopError> {
-        self.0.stop()
-    }
-    /// The process in which the actor lives.
-    #[must_use]
-    pub fn process(&self) -> &crate::worker::Process {
-        self.0.process()
-    }
 }
 #[cfg(unix)]
 #[automatically_derived]
@@ -464,22 +450,22 @@ where
     }
 }
 #[cfg(unix)]
-#[automatically_derived]
-impl<K, V: Clone, const N: usize> crate::worker::Frontend for Remote<K, V, N>
+impl<K, V: Clone, const N: usize> ::core::ops::Deref for Remote<K, V, N>
 where
     K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
 {
-    fn process(&self) -> &crate::worker::Process {
-        self.0.process()
-    }
-    fn stop(
-        &self,
-    ) -> ::core::result::Result<crate::worker::Exit, crate::worker::StopError> {
-        self.0.stop()
+    type Target = crate::worker::Remote;
+    fn deref(&self) -> &crate::worker::Remote {
+        &self.0
     }
 }
 #[cfg(unix)]
+impl<K, V: Clone, const N: usize> crate::worker::Frontend for Remote<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord + 'static,
+    V: Serialize + DeserializeOwned + 'static,
+{}
 #[automatically_derived]
 impl<
     K,

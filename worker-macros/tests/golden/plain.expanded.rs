@@ -14,8 +14,7 @@ impl Counter {
 }
 /// What a [`CounterFrontend`] asks of its [`Counter`]: one variant per exported method.
 #[allow(private_interfaces, reason = "the actor may be private")]
-#[derive(::worker_core::__private::serde::Serialize)]
-#[derive(::worker_core::__private::serde::Deserialize)]
+#[derive(::worker_core::__private::Serialize, ::worker_core::__private::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum CounterRequest {
     /// Adds.
@@ -26,8 +25,7 @@ pub enum CounterRequest {
 }
 /// How a [`CounterFrontend`] makes its [`Counter`]: one variant per constructor.
 #[allow(private_interfaces, reason = "the actor may be private")]
-#[derive(::worker_core::__private::serde::Serialize)]
-#[derive(::worker_core::__private::serde::Deserialize)]
+#[derive(::worker_core::__private::Serialize, ::worker_core::__private::Deserialize)]
 #[serde(crate = "::worker_core::__private::serde")]
 pub enum CounterConstructor {
     /// Runs [`Counter::new`].
@@ -106,33 +104,14 @@ impl CounterFrontend {
     pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
         Self(self.0.with_timeout(timeout))
     }
-    /// Asks the backend to end, waits, and ends it by force where that does not help.
-    ///
-    /// # Errors
-    ///
-    /// [`StopError`](::worker_core::StopError): why the process could not be ended.
-    pub fn stop(
-        &self,
-    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
-        self.0.stop()
-    }
-    /// The process in which the actor lives.
-    #[must_use]
-    pub fn process(&self) -> &::worker_core::Process {
-        self.0.process()
+}
+impl ::core::ops::Deref for CounterFrontend {
+    type Target = ::worker_core::Remote;
+    fn deref(&self) -> &::worker_core::Remote {
+        &self.0
     }
 }
-#[automatically_derived]
-impl ::worker_core::Frontend for CounterFrontend {
-    fn process(&self) -> &::worker_core::Process {
-        self.0.process()
-    }
-    fn stop(
-        &self,
-    ) -> ::core::result::Result<::worker_core::Exit, ::worker_core::StopError> {
-        self.0.stop()
-    }
-}
+impl ::worker_core::Frontend for CounterFrontend {}
 #[automatically_derived]
 impl ::core::convert::From<::worker_core::Handle<Counter>> for CounterFrontend {
     fn from(handle: ::worker_core::Handle<Counter>) -> Self {

@@ -133,6 +133,8 @@ impl Incoming {
         if !more && self.assembled.is_empty() {
             return Ok(Some(Place { record, offset, length_bytes, is_piece: false }));
         }
+        // A backend that never ends its message must not end us.
+        self.assembled.try_reserve(length_bytes).map_err(|_| Broken)?;
         self.side.memory.append_to(&mut self.assembled, offset, length_bytes);
         let place = Place { record, offset, length_bytes, is_piece: true };
         if !more {
@@ -227,7 +229,7 @@ impl Incoming {
         };
         self.last_sleep_began = None;
         let patient = deadline.is_none_or(|deadline| deadline > Instant::now());
-        if ready() || (patient && self.spin.spin_until(side.rang(), ready)) {
+        if ready() || (patient && self.spin.spin_until(ready)) {
             return Ok(Wake::Rung);
         }
         let message_bit = if interest.message { MESSAGE_BIT } else { 0 };
@@ -242,7 +244,9 @@ impl Incoming {
         self.last_sleep_began = Some(start);
         let wake = self.sleeper.sleep(deadline)?;
         side.end_waiting();
-        self.spin.slept_for(start.elapsed());
+        if wake == Wake::Rung {
+            self.spin.slept_for(start.elapsed());
+        }
         Ok(wake)
     }
 

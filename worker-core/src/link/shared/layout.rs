@@ -10,7 +10,7 @@
 //! | 256 | 8 | read position of the replies | bytes | frontend | backend |
 //! | 384 | 8 | what the backend waits for | bits | both | both |
 //! | 512 | 8 | what the frontend waits for | bits | both | both |
-//! | 4 Ki | ring | requests | records | frontend | backend |
+//! | 64 Ki | ring | requests | records | frontend | backend |
 //! | + ring | ring | replies | records | backend | frontend |
 //! | + ring | extension | long requests | bytes | frontend | backend |
 //! | + extension | extension | long replies | bytes | backend | frontend |
@@ -25,7 +25,8 @@ use crate::sys::memory::SharedMemory;
 
 /// `"wcl"` and the version of the layout.
 const MAGIC: u64 = 0x77_63_6c_00_00_00_00_01;
-const RINGS_OFFSET: usize = 4096;
+/// A multiple of every page size, so that regions of the extensions are too.
+const RINGS_OFFSET: usize = 64 * 1024;
 /// Where the backend tells which requests it has begun. In the line of its read position, which it
 /// owns anyway, so that telling costs nothing.
 pub(super) const TAKEN_POSITION_OFFSET: usize = 136;

@@ -45,6 +45,9 @@ impl SharedParts {
         let layout = Layout::DEFAULT;
         let (descriptor, memory) = SharedMemory::create("worker-core link", layout.total_bytes())?;
         layout.announce(&memory);
+        // A fork of the program that went on with its frontends would be a second producer in this
+        // ring, under the eyes of a backend that trusts what it reads: it shall not have the ring.
+        memory.keep_from_forks()?;
         let (to_backend, backend_sleeper) = doorbell()?;
         let (to_frontend, sleeper) = doorbell()?;
         let side = Side::new(memory, layout, to_backend, FRONTEND, beside);

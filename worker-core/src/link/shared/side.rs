@@ -3,11 +3,10 @@
 //! Layer 3: over `ring` and `sys`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::layout::{Layout, WaitingWord};
 use crate::link::beside::Beside;
-use crate::ring::waiting::{self, MESSAGE_BIT};
+use crate::ring::waiting;
 use crate::sys::doorbell::Bell;
 use crate::sys::memory::SharedMemory;
 
@@ -19,8 +18,6 @@ pub(super) struct Side {
     pub(super) beside: Arc<Beside>,
     bell: Bell,
     waiting: WaitingWord,
-    /// Whether the other side slept when we last wrote to it.
-    rang: AtomicBool,
 }
 
 impl Side {
@@ -31,26 +28,15 @@ impl Side {
         waiting: WaitingWord,
         beside: Arc<Beside>,
     ) -> Self {
-        Self { memory, layout, beside, bell, waiting, rang: AtomicBool::new(false) }
+        Self { memory, layout, beside, bell, waiting }
     }
 
     /// Tells the other side that what it may wait for has come true.
     #[inline]
     pub(super) fn notify(&self, bits: u64) {
-        let rang = waiting::must_ring(&self.memory, self.waiting.other().0, bits);
-        if rang {
+        if waiting::must_ring(&self.memory, self.waiting.other().0, bits) {
             self.bell.ring();
         }
-        if bits & MESSAGE_BIT != 0 {
-            // Relaxed: a hint for the spin decision of this side, nothing depends on it.
-            self.rang.store(rang, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether the other side slept when we last sent it a message.
-    pub(super) fn rang(&self) -> bool {
-        // Relaxed: see `notify`.
-        self.rang.load(Ordering::Relaxed)
     }
 
     /// Says that this side is about to sleep. The caller must look once more before it does.

@@ -21,7 +21,7 @@ use crate::process::start::Held;
 use crate::sys::doorbell::wait_readable;
 use crate::sys::limits::with_descriptors;
 use crate::sys::module::CodeAddress;
-use crate::sys::{exec, module, socket, while_doing};
+use crate::sys::{exec, module, retry_on_interrupt, socket, while_doing};
 
 /// Names the executable of every backend whose builder does not.
 const EXECUTABLE_VARIABLE: &str = "WORKER_EXECUTABLE";
@@ -201,7 +201,7 @@ impl Server {
     /// Takes a server that has ended, or ends, from the process table.
     fn reap(&self) -> Option<WaitStatus> {
         // Somebody else may have reaped it (ECHILD).
-        if self.supervision.is_none() { waitpid(self.pid, None).ok() } else { None }
+        if self.supervision.is_none() { retry_on_interrupt(|| waitpid(self.pid, None)).ok() } else { None }
     }
 }
 

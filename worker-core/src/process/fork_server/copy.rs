@@ -17,9 +17,8 @@ use nix::unistd::{Pid, getppid};
 use super::{MARKER, server};
 use crate::process::protocol;
 use crate::process::start::begin::{self, Sockets};
+use crate::sys::init_array::{self, InitFunction};
 use crate::sys::{child, socket, title};
-
-type InitFunction = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
 /// The copy is the program's fork server; its socket is the control socket.
 pub(super) const ROLE_SERVER: &str = "server";
@@ -41,7 +40,7 @@ pub(crate) fn anchor() -> usize {
 }
 
 /// Becomes what the marker says, and lets `main` run if not.
-extern "C" fn before_main(count: c_int, arguments: *const *const c_char, _environment: *const *const c_char) {
+extern "C" fn before_main(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     let Some(value) = std::env::var_os(MARKER) else { return };
     // Removed first of all, so that nothing this process ever starts can take itself for a copy.
     // SAFETY: E1: no other thread can read the environment meanwhile.
@@ -62,6 +61,9 @@ extern "C" fn before_main(count: c_int, arguments: *const *const c_char, _enviro
         // SAFETY: the only argument, as the kernel laid it out.
         unsafe { title::ArgumentArea::of_only_argument(first) }.remember();
     }
+    // Those that the loader would run after this one: it does not get to them.
+    // SAFETY: E1, and this is the function that the slot names.
+    unsafe { init_array::run_those_behind(&raw const BEFORE_MAIN, count, arguments, environment) };
     child::watch_forks();
     match role {
         Role::Server => server::run(socket, parent),

@@ -130,7 +130,7 @@ pub(super) fn start(parent: &Slot, preload: CodeAddress) -> Result<Server, NotOr
         surroundings: Surroundings {
             name: format!("fork-server of {executable}, preloaded"),
             has_directory: false,
-            open_files_soft: limits::open_files_soft(),
+            open_files_soft: limits::open_files_soft_of_user(),
             preload: Some(preload),
             settings: Default::default(),
             waits_for_debugger: false,

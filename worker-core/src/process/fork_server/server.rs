@@ -12,6 +12,8 @@
 //!   still a zombie, so the number cannot belong to anybody else.
 //! * F5: whatever can be done once for all backends is done here, before any is forked: signal
 //!   dispositions, fork handlers. Each page and each system call of a new backend counts.
+//! * F6: it accepts a backend only while the descriptors of the next order fit too: what does not fit
+//!   the kernel cuts off, and with it the socket on which to say so.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -33,6 +35,9 @@ use crate::sys::{child, descriptors, exec, huge_pages, limits, proc_files, signa
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
+/// Descriptors that an order may need for a moment: those that come with it, and a pidfd, and some.
+const ROOM_FOR_ORDER: usize = 12;
+
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
 const CHILDREN: u64 = 2;
@@ -47,6 +52,8 @@ struct Server {
     events: SignalFd,
     epoll: Epoll,
     backends: HashMap<i32, Backend>,
+    /// Descriptors besides those of the backends; it never opens one for longer.
+    own_open_files: usize,
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
@@ -183,7 +190,9 @@ impl Server {
         }
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
         let strange_threads = proc_files::other_thread_names().unwrap_or_default();
-        Ok(Self { control, program, events, epoll, backends: HashMap::new(), strange_threads, is_bare })
+        let own_open_files = proc_files::open_files().unwrap_or(ROOM_FOR_ORDER);
+        let backends = HashMap::new();
+        Ok(Self { control, program, events, epoll, backends, own_open_files, strange_threads, is_bare })
     }
 
     fn greet(&self, greeting: &Greeting) {
@@ -259,9 +268,9 @@ impl Server {
         if let Err(refusal) = check(&order, &self.strange_threads) {
             return Err((supervision, refusal));
         }
-        // Each backend costs one descriptor here; a limit that is near is raised before it is reached.
-        if self.backends.len() as u64 * 2 > limits::open_files_soft() {
-            limits::raise_open_files();
+        // The next order must find room, or its sender would not even be told (F6).
+        if !self.has_room() && !limits::raise_open_files() {
+            return Err((supervision, Refusal::system("the fork server has too many backends", Errno::EMFILE)));
         }
         let (failure, failure_end) = match order.can_fail().then(socket::message_pair).transpose() {
             Ok(pair) => pair.unzip(),
@@ -288,6 +297,13 @@ impl Server {
                 Ok(())
             }
         }
+    }
+
+    /// Whether one more backend leaves room for the descriptors of the next order (F6).
+    fn has_room(&self) -> bool {
+        let own = self.backends.values().map(|backend| 1 + usize::from(backend.failure.is_some()));
+        let in_use = self.own_open_files + own.sum::<usize>() + ROOM_FOR_ORDER;
+        in_use as u64 <= limits::open_files_soft()
     }
 
     fn adopt(&mut self, pid: Pid, supervision: OwnedFd, failure: Option<OwnedFd>, stop_timeout: Duration) {

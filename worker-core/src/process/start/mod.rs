@@ -158,7 +158,7 @@ impl Keeper {
 pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Client, Arc<Process>), Refused> {
     fork::reap_left();
     let (method, forced) = method(builder, &run)?;
-    let open_files_soft = limits::open_files_soft();
+    let open_files_soft = limits::open_files_soft_of_user();
     let (beside, far_end) = with_descriptors(Beside::pair)?;
     let beside = Arc::new(beside);
     let NewLink { kind, ours, theirs } = new_link::make(builder.link, &beside)?;
