@@ -58,15 +58,21 @@ mod calls;
 #[cfg(doctest)]
 mod documents;
 mod errors;
+mod group;
 mod link;
 mod process;
 mod ring;
 mod sys;
 mod wire;
 
-pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote};
-pub use errors::{CallError, DecodeError, EncodeError, Exit, ExitReason, PanicReport, SpawnError, StopError};
-pub use process::{Builder, ForkServer, Limits, Link, OnTimeout, Process, StartMethod, Usage};
+pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote, stop_all};
+pub use errors::{
+    CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
+};
+pub use group::{Group, GroupError, Strategy};
+pub use process::{
+    Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
+};
 pub use wire::borrowed::Ref;
 pub use worker_macros::process_actor;
 

@@ -70,7 +70,10 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) enum Fault {
     NotSent(Exit),
+    /// The deadline passed before the request had left.
+    NotSentInTime,
     Exited(Exit),
+    /// The deadline passed with the request in flight.
     TimedOut,
     Value(String),
     Memory(io::Error),
@@ -320,7 +323,7 @@ impl Client {
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return Err(Fault::TimedOut);
+                        return Err(Fault::NotSentInTime);
                     }
                     self.turn_free.wait_timeout(sending, left).unwrap_or_else(PoisonError::into_inner).0
                 }
@@ -402,7 +405,7 @@ impl Client {
         match death {
             Some(death) => Err(Fault::NotSent(death.exit)),
             None if in_time => Ok(()),
-            None => Err(Fault::TimedOut),
+            None => Err(Fault::NotSentInTime),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::builder::Output;
 use super::limits::Settings;
 use crate::errors::ExitReason;
 use crate::link::LinkKind;
@@ -23,6 +24,7 @@ pub(super) struct Order {
     pub(super) surroundings: Surroundings,
     /// Whether the process executes the program anew instead of going on as a fork of the server.
     pub(super) fresh_image: bool,
+    pub(super) stderr: Output,
     /// Time between the close of the last frontend and SIGTERM.
     pub(super) stop_timeout: Duration,
 }
@@ -80,7 +82,7 @@ pub(super) enum Notice {
     /// The backend could not begin, for this reason, and has ended.
     Failed(Refusal),
     /// The backend has ended and is reaped; it was gone at that moment, and before it was reaped.
-    Ended { reason: ExitReason, gone_at: Moment },
+    Ended { reason: ExitReason, stack_overflow: bool, stderr_tail: String, gone_at: Moment },
 }
 
 /// Why the fork server made no backend.

@@ -16,6 +16,8 @@ pub(crate) fn reset() {
         // SAFETY: neither disposition runs any code. SIGKILL and SIGSTOP refuse, and that is fine.
         let _ = unsafe { sigaction(signal, action) };
     }
+    // Its disposition is as good as the default, which it falls back to.
+    super::stack::watch();
     unblock_all();
 }
 

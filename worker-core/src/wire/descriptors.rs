@@ -55,7 +55,6 @@ thread_local! {
 /// # Errors
 ///
 /// Outside of a message, and if the list is full: text for `serde::ser::Error::custom`.
-#[cfg_attr(not(test), expect(dead_code, reason = "the types that travel by it come next"))]
 pub(crate) fn attach(descriptor: OwnedFd) -> Result<u32, String> {
     ENCODING.with_borrow_mut(|encoding| {
         let Some(attached) = encoding else {

@@ -18,7 +18,7 @@ use super::{MARKER, server};
 use crate::process::protocol;
 use crate::process::start::begin::{self, Sockets};
 use crate::sys::init_array::{self, InitFunction};
-use crate::sys::{child, socket, title};
+use crate::sys::{child, signals, socket, title};
 
 /// The copy is the program's fork server; its socket is the control socket.
 pub(super) const ROLE_SERVER: &str = "server";
@@ -79,6 +79,7 @@ enum Role {
 
 /// Obeys the one order that the parent has left in the socket.
 fn obey(socket: &OwnedFd) -> ! {
+    signals::reset();
     if let Ok(Some(message)) = socket::receive(socket.as_fd(), true) {
         let mut descriptors = message.descriptors.into_iter();
         // An order for a fresh image comes with both sockets.

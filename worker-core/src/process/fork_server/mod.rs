@@ -15,6 +15,7 @@
 
 mod client;
 mod copy;
+mod last_words;
 mod preloaded;
 pub(super) mod server;
 

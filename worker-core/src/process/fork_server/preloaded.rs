@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 
 use super::client::{NotOrdered, NotReady, Server, Slot, executable_of_environment};
 use crate::errors::{ExitReason, SpawnError};
+use crate::process::builder::Output;
 use crate::process::protocol::{self, Notice, Order, Refusal, Surroundings, Task};
 use crate::process::start::Refused;
 use crate::sys::doorbell::wait_readable;
@@ -136,6 +137,7 @@ pub(super) fn start(parent: &Slot, preload: CodeAddress) -> Result<Server, NotOr
             waits_for_debugger: false,
         },
         fresh_image: true,
+        stderr: Output::Inherit,
         stop_timeout: STOP_TIMEOUT,
     };
     let descriptors: [OwnedFd; 2] = [told_on, control];

@@ -25,9 +25,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{ForkResult, Pid, getpid, getppid, setpgid};
 
+use super::last_words::{LastWords, Redirection};
 use super::{MARKER, copy};
+use crate::process::builder::Output;
 use crate::process::protocol::{self, Greeting, Notice, Order, Refusal, Task};
 use crate::process::start::begin::{self, Sockets};
+use crate::sys::child::Reaped;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
 use crate::sys::{child, descriptors, exec, huge_pages, limits, proc_files, signals, socket, title};
@@ -36,13 +39,15 @@ use crate::sys::{child, descriptors, exec, huge_pages, limits, proc_files, signa
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
 /// Descriptors that an order may need for a moment: those that come with it, and a pidfd, and some.
-const ROOM_FOR_ORDER: usize = 12;
+const ROOM_FOR_ORDER: usize = 16;
 
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
 const CHILDREN: u64 = 2;
 /// Tokens from here on are this plus the pid of a backend.
 const FIRST_BACKEND: u64 = 16;
+/// Set in the token of a backend's pipe, beside its pid.
+const WORDS: u64 = 1 << 40;
 
 struct Server {
     /// `None` once nobody can give an order any more; then the last backend's end is ours too.
@@ -54,6 +59,8 @@ struct Server {
     backends: HashMap<i32, Backend>,
     /// Descriptors besides those of the backends; it never opens one for longer.
     own_open_files: usize,
+    /// Pipes of backends that have one.
+    pipes: usize,
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
@@ -69,6 +76,7 @@ struct Backend {
     ending: Option<Ending>,
     /// What could not be told yet.
     untold: Vec<(Notice, Option<PidFd>)>,
+    last_words: Option<LastWords>,
     waits_for_room: bool,
     is_reaped: bool,
 }
@@ -140,6 +148,7 @@ pub(in crate::process) fn watch_one(
     program: PidFd,
     title: &str,
     supervision: OwnedFd,
+    stderr: Output,
     stop_timeout: Duration,
     in_child: impl FnOnce(Sockets),
 ) -> ! {
@@ -159,18 +168,23 @@ pub(in crate::process) fn watch_one(
         (_, Err(error)) => refuse(&supervision, Refusal::Other(error.to_string())),
     };
     let (failure, failure_end) = pair;
+    let stderr = redirection(stderr).unwrap_or_else(|refusal| refuse(&supervision, refusal));
     let parent = getpid();
     match child::fork_single_threaded() {
         Err(errno) => refuse(&supervision, Refusal::system("a process could not be forked", errno)),
         Ok(ForkResult::Child) => {
             drop(failure);
+            if let Some(stderr) = stderr {
+                stderr.apply();
+            }
             server.leave(parent, &[]);
             in_child(Sockets { beside: supervision, failure: Some(failure_end) });
             child::exit_now(1)
         }
         Ok(ForkResult::Parent { child }) => {
             let _ = setpgid(child, child);
-            server.adopt(child, supervision, Some(failure), stop_timeout);
+            let last_words = stderr.and_then(Redirection::into_last_words);
+            server.adopt(child, supervision, Some(failure), stop_timeout, last_words);
             // Everything else is the program's, and would be kept open here.
             close_all_but(server.descriptors());
             child::exit_now(server.serve())
@@ -192,7 +206,17 @@ impl Server {
         let strange_threads = proc_files::other_thread_names().unwrap_or_default();
         let own_open_files = proc_files::open_files().unwrap_or(ROOM_FOR_ORDER);
         let backends = HashMap::new();
-        Ok(Self { control, program, events, epoll, backends, own_open_files, strange_threads, is_bare })
+        Ok(Self {
+            control,
+            program,
+            events,
+            epoll,
+            backends,
+            own_open_files,
+            pipes: 0,
+            strange_threads,
+            is_bare,
+        })
     }
 
     fn greet(&self, greeting: &Greeting) {
@@ -214,6 +238,7 @@ impl Server {
                     CONTROL => self.receive(),
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
+                    token if token & WORDS != 0 => self.listen((token & !WORDS) - FIRST_BACKEND),
                     token if event.events().contains(EpollFlags::EPOLLHUP) => {
                         self.frontends_gone(token - FIRST_BACKEND);
                     }
@@ -270,16 +295,26 @@ impl Server {
         }
         // The next order must find room, or its sender would not even be told (F6).
         if !self.has_room() && !limits::raise_open_files() {
-            return Err((supervision, Refusal::system("the fork server has too many backends", Errno::EMFILE)));
+            return Err((
+                supervision,
+                Refusal::system("the fork server has too many backends", Errno::EMFILE),
+            ));
         }
         let (failure, failure_end) = match order.can_fail().then(socket::message_pair).transpose() {
             Ok(pair) => pair.unzip(),
             Err(error) => return Err((supervision, Refusal::Other(error.to_string()))),
         };
+        let stderr = match redirection(order.stderr) {
+            Ok(stderr) => stderr,
+            Err(refusal) => return Err((supervision, refusal)),
+        };
         let server = getpid();
         match child::fork_single_threaded() {
             Err(errno) => Err((supervision, Refusal::system("a process could not be forked", errno))),
             Ok(ForkResult::Child) => {
+                if let Some(stderr) = stderr {
+                    stderr.apply();
+                }
                 let sockets = Sockets { beside: supervision, failure: failure_end };
                 let kept: Vec<RawFd> =
                     descriptors.iter().chain(sockets.all()).map(AsRawFd::as_raw_fd).collect();
@@ -293,7 +328,8 @@ impl Server {
             Ok(ForkResult::Parent { child }) => {
                 // Both sides do this, because either may be the first to need it.
                 let _ = setpgid(child, child);
-                self.adopt(child, supervision, failure, order.stop_timeout);
+                let last_words = stderr.and_then(Redirection::into_last_words);
+                self.adopt(child, supervision, failure, order.stop_timeout, last_words);
                 Ok(())
             }
         }
@@ -301,12 +337,19 @@ impl Server {
 
     /// Whether one more backend leaves room for the descriptors of the next order (F6).
     fn has_room(&self) -> bool {
-        let own = self.backends.values().map(|backend| 1 + usize::from(backend.failure.is_some()));
-        let in_use = self.own_open_files + own.sum::<usize>() + ROOM_FOR_ORDER;
+        let in_use = self.own_open_files + self.backends.len() + self.pipes + ROOM_FOR_ORDER;
         in_use as u64 <= limits::open_files_soft()
     }
 
-    fn adopt(&mut self, pid: Pid, supervision: OwnedFd, failure: Option<OwnedFd>, stop_timeout: Duration) {
+    fn adopt(
+        &mut self,
+        pid: Pid,
+        supervision: OwnedFd,
+        failure: Option<OwnedFd>,
+        stop_timeout: Duration,
+        last_words: Option<LastWords>,
+    ) {
+        self.pipes += usize::from(failure.is_some());
         let notice = match PidFd::open(pid) {
             Ok(pidfd) => (Notice::Born { pid: pid.as_raw().unsigned_abs() }, Some(pidfd)),
             Err(errno) => {
@@ -316,12 +359,17 @@ impl Server {
         };
         // No event but the hang-up, which always counts (F3).
         let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token(pid)));
+        if let Some(last_words) = &last_words {
+            self.pipes += 1;
+            let _ = self.epoll.add(last_words, EpollEvent::new(EpollFlags::EPOLLIN, token(pid) | WORDS));
+        }
         let mut backend = Backend {
             supervision,
             failure,
             stop_timeout,
             ending: None,
             untold: vec![notice],
+            last_words,
             waits_for_room: false,
             is_reaped: false,
         };
@@ -354,22 +402,30 @@ impl Server {
         let control = self.control.as_ref().map(AsRawFd::as_raw_fd);
         let program = self.program.as_ref().map(|program| program.as_fd().as_raw_fd());
         let own = [self.events.as_fd().as_raw_fd(), self.epoll.0.as_raw_fd()];
-        let backends = self
-            .backends
-            .values()
-            .flat_map(|backend| [Some(&backend.supervision), backend.failure.as_ref()].into_iter().flatten());
-        let backends = backends.map(AsRawFd::as_raw_fd);
+        let backends = self.backends.values().flat_map(|backend| {
+            let words = backend.last_words.as_ref().map(|words| words.as_fd().as_raw_fd());
+            let failure = backend.failure.as_ref().map(AsRawFd::as_raw_fd);
+            [Some(backend.supervision.as_raw_fd()), failure, words].into_iter().flatten()
+        });
         own.into_iter().chain(control).chain(program).chain(backends).collect()
     }
 
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
-        while let Some((pid, reason, gone_at)) = child::reap_one() {
+        while let Some(Reaped { pid, reason, stack_overflow, gone_at }) = child::reap_one() {
             if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
+                if backend.failure.is_some() {
+                    self.pipes -= 1;
+                }
                 if let Some(refusal) = backend.take_failure() {
                     backend.untold.push((Notice::Failed(refusal), None));
                 }
-                backend.untold.push((Notice::Ended { reason, gone_at }, None));
+                let stderr_tail = backend.last_words.take().map_or_else(String::new, |last_words| {
+                    self.pipes -= 1;
+                    last_words.into_text()
+                });
+                let notice = Notice::Ended { reason, stack_overflow, stderr_tail, gone_at };
+                backend.untold.push((notice, None));
                 backend.is_reaped = true;
                 backend.ending = None;
                 backend.tell(&self.epoll, token(pid));
@@ -377,6 +433,18 @@ impl Server {
                     self.backends.insert(pid.as_raw(), backend);
                 }
             }
+        }
+    }
+
+    /// A backend has written to its standard error.
+    fn listen(&mut self, pid: u64) {
+        let Ok(pid) = i32::try_from(pid) else { return };
+        if let Some(backend) = self.backends.get_mut(&pid)
+            && let Some(last_words) = &mut backend.last_words
+            && !last_words.take_in()
+        {
+            // Nobody can write any more, which would stay true.
+            let _ = self.epoll.delete(&*last_words);
         }
     }
 
@@ -459,6 +527,13 @@ fn execute(order: &Order, descriptors: Vec<OwnedFd>, sockets: Sockets) -> ! {
         Err(errno) => errno,
     };
     sockets.fail(Refusal::system(doing, errno))
+}
+
+fn redirection(stderr: Output) -> Result<Option<Redirection>, Refusal> {
+    Redirection::new(stderr).map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        Refusal::system("its standard error could not be redirected", errno)
+    })
 }
 
 fn greet(control: &OwnedFd, greeting: &Greeting) {

@@ -62,7 +62,7 @@ pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
 fn watch(backend: NewBackend<'_>, program: PidFd) -> ! {
     let NewBackend { builder, run, surroundings, link, far_end, descriptors, .. } = backend;
     let title = format!("watcher of {}", surroundings.name);
-    server::watch_one(program, &title, far_end, builder.stop_timeout, |sockets| {
+    server::watch_one(program, &title, far_end, builder.stderr, builder.stop_timeout, |sockets| {
         give_up_frontends();
         // The directory of the program is that of its fork.
         begin::backend(surroundings, link, descriptors, sockets, run)

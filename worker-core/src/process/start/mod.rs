@@ -10,6 +10,7 @@ mod new_link;
 mod server;
 mod thread;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,10 +20,10 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+use super::body::Body;
 use super::builder::Builder;
 use super::fork_server::{NotOrdered, Server};
 use super::protocol::{Order, Refusal, Surroundings, Task};
-use super::supervision::Process;
 use crate::calls::Client;
 use crate::link::beside::Beside;
 use crate::link::{LinkKind, NewLink};
@@ -154,8 +155,8 @@ impl Keeper {
 
 /// Makes a backend that does what `run` says, and connects to it.
 ///
-/// The backend waits for its first message then. [`Process::wait_born`] tells whether it came to be.
-pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Client, Arc<Process>), Refused> {
+/// The backend waits for its first message then. [`Body::wait_born`] tells whether it came to be.
+pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Client, Arc<Body>), Refused> {
     fork::reap_left();
     let (method, forced) = method(builder, &run)?;
     let open_files_soft = limits::open_files_soft_of_user();
@@ -192,10 +193,10 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
         StartMethod::Exec => exec::start(backend),
         StartMethod::Thread => thread::start(backend),
     }?;
-    let process = Arc::new(Process::new(name, builder.stop_timeout, beside, keeper, held));
-    let watched = Arc::clone(&process);
+    let body = Arc::new(Body::new(name, builder, beside, keeper, held));
+    let watched = Arc::clone(&body);
     let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
-    Ok((client, process))
+    Ok((client, body))
 }
 
 /// The start method, and whether the environment chose it.
@@ -262,11 +263,24 @@ impl NewBackend<'_> {
             task: Task::Backend { entry, link: self.link },
             surroundings: self.surroundings,
             fresh_image,
+            stderr: self.builder.stderr,
             stop_timeout: self.builder.stop_timeout,
         };
         let mut descriptors = vec![self.far_end];
         descriptors.extend(self.descriptors);
         Ok((order, descriptors))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThreadsRunning(threads) => {
+                write!(formatter, "threads run in the process that was to be forked: {}", threads.join(", "))
+            }
+            Self::Executable(reason) => formatter.write_str(reason),
+            Self::Io(error) => error.fmt(formatter),
+        }
     }
 }
 

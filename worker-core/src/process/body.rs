@@ -1,16 +1,18 @@
-//! One backend's process as the program sees it: born, alive, ended.
-//! Not here: forking (`fork_server`) and calls (`calls`).
+//! The process of one life of a backend: born, alive, ended.
+//! Not here: making it (`supervision`), the life after it (`lives`), and calls (`calls`).
 //! Layer 5: over `sys`.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
+use super::builder::{Builder, ExitListener};
 use super::protocol::{self, Notice, Refusal};
 use super::start::{Held, Keeper, Refused};
 use super::usage::Usage;
@@ -27,25 +29,21 @@ const REPORT: Duration = Duration::from_secs(10);
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
 
-/// The process of a backend.
-///
-/// Readable, as a descriptor ([`AsFd`]), once the backend has ended: an `epoll` can wait for it.
-///
-/// # Concurrency
-///
-/// The backend may end at any time, also right after [`Process::is_alive`] said that it lives. Once
-/// it has ended it stays so, and no other process is ever signalled or measured in its place.
-pub struct Process {
+/// The process of one life. Once it has ended it stays so, and no other is ever signalled in its place.
+pub(crate) struct Body {
     name: String,
     stop_timeout: Duration,
     /// On it the fork server tells of birth and end.
     beside: Arc<Beside>,
     birth: OnceLock<Result<Birth, Refusal>>,
-    /// Why the process could not begin, as it said itself.
+    /// Why the process could not begin.
     failure: OnceLock<Refusal>,
     /// When this program first saw that the process had ended.
     seen_ended: OnceLock<Moment>,
     end: OnceLock<(Exit, Option<Moment>)>,
+    on_exit: Option<ExitListener>,
+    /// Whether the listener has been told of the end.
+    told: AtomicBool,
     _held: Held,
     keeper: Keeper,
 }
@@ -57,11 +55,10 @@ struct Birth {
     pidfd: PidFd,
 }
 
-impl Process {
-    /// A process that is being made.
+impl Body {
     pub(super) fn new(
         name: String,
-        stop_timeout: Duration,
+        builder: &Builder,
         beside: Arc<Beside>,
         mut keeper: Keeper,
         held: Held,
@@ -73,58 +70,70 @@ impl Process {
         }
         Self {
             name,
-            stop_timeout,
+            stop_timeout: builder.stop_timeout,
             beside,
             birth,
             failure: OnceLock::new(),
             seen_ended: OnceLock::new(),
             end: OnceLock::new(),
+            on_exit: builder.on_exit.clone(),
+            told: AtomicBool::new(false),
             _held: held,
             keeper,
         }
     }
 
-    /// Process id; that of the program itself for an actor in one of its threads.
+    /// Tells the listener of the end, if there is one and it is known: once, on this thread.
     ///
-    /// Zero only while it is not known, which no frontend ever shows.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
+    /// Nothing may be locked, and this thread must not lead: the listener is free to make calls.
+    pub(crate) fn announce(&self) {
+        let (Some(listener), Some((exit, _))) = (&self.on_exit, self.end.get()) else { return };
+        // Relaxed: only that one thread sees `false` counts; what it tells is in `end`.
+        if !self.told.swap(true, Ordering::Relaxed) {
+            listener.tell(exit);
+        }
+    }
+
+    /// Grace before SIGTERM.
+    pub(super) fn stop_timeout(&self) -> Duration {
+        self.stop_timeout
+    }
+
+    /// Process id.
+    pub(crate) fn pid(&self) -> u32 {
         self.born().map_or(0, |birth| birth.pid)
     }
 
     /// Name given by [`Builder::name`], or the name of the actor's type.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether the process has not ended.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.end.get().is_none() && self.ended_by(Some(Instant::now())).is_ok_and(|ended| !ended)
     }
 
+    /// Whether somebody has waited for the end, and seen it.
+    #[inline]
+    pub(crate) fn is_known_to_have_ended(&self) -> bool {
+        self.end.get().is_some()
+    }
+
     /// What the process uses at this moment; all zero once it has ended.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         let usage = Usage::of(self.pid());
         // The number may have been given to another process by now; then it was not ours we looked at.
         if self.is_alive() { usage } else { Usage::default() }
     }
 
     /// Ends the process at once, by SIGKILL. That it has ended already is no error.
-    ///
-    /// Calls in flight come back with [`CallError::Exited`](crate::CallError::Exited).
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses the signal.
-    pub fn kill(&self) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
         self.signal(Signal::SIGKILL)
     }
 
     /// Waits until the process has ended, and says how. It does not ask it to end.
-    pub fn wait(&self) -> Exit {
+    pub(crate) fn wait(&self) -> Exit {
         self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
     }
 
@@ -191,12 +200,18 @@ impl Process {
              it ends by `stop`, or with the program",
             self.name
         );
-        Err(io::Error::new(ErrorKind::Unsupported, message))
+        Err(io::Error::new(io::ErrorKind::Unsupported, message))
     }
 
     fn receive_birth(&self) -> Result<Birth, Refusal> {
-        let lost = || Refusal::system("the fork server ended before it made the backend", Errno::ECHILD);
-        let cut_off = || Refusal::system("the descriptor of a new process could not be taken", Errno::EMFILE);
+        let lost = || Refusal::System {
+            doing: "the fork server ended before it made the backend".to_owned(),
+            errno: Errno::ECHILD as i32,
+        };
+        let cut_off = || Refusal::System {
+            doing: "the descriptor of a new process could not be taken".to_owned(),
+            errno: Errno::EMFILE as i32,
+        };
         let message = self.beside.next_notice(None).ok_or_else(lost)?;
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
@@ -211,25 +226,30 @@ impl Process {
     /// Takes its parent's word for how the process ended. It has; that is known.
     fn receive_end(&self) -> (Exit, Option<Moment>) {
         let told = match self.keeper.thread() {
-            Some(thread) => thread.reason(),
-            None => self.born().and_then(|_| self.receive_reason()),
+            Some(thread) => {
+                thread.reason().map(|(reason, gone_at)| (Exit::new(self.pid(), &self.name, reason), gone_at))
+            }
+            None => self.born().and_then(|_| self.receive_exit()),
         };
         self.keeper.backend_ended();
         match told {
-            Some((reason, gone_at)) => {
+            Some((exit, gone_at)) => {
                 let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
-                (Exit::new(self.pid(), &self.name, reason), Some(gone_at))
+                (exit, Some(gone_at))
             }
             None => self.unknown_end(),
         }
     }
 
-    fn receive_reason(&self) -> Option<(ExitReason, Moment)> {
+    fn receive_exit(&self) -> Option<(Exit, Moment)> {
         let deadline = Some(Instant::now() + REPORT);
         loop {
             let message = self.beside.next_notice(deadline)?;
             match protocol::decode(&message.bytes)? {
-                Notice::Ended { reason, gone_at } => return Some((reason, gone_at)),
+                Notice::Ended { reason, stack_overflow, stderr_tail, gone_at } => {
+                    let exit = Exit::new(self.pid(), &self.name, reason);
+                    return Some((Exit { stack_overflow, stderr_tail, ..exit }, gone_at));
+                }
                 Notice::Failed(refusal) => {
                     self.failure.get_or_init(|| refusal);
                 }
@@ -255,7 +275,7 @@ impl Process {
     }
 }
 
-impl AsFd for Process {
+impl AsFd for Body {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.birth() {
             Ok(birth) => birth.pidfd.as_fd(),
@@ -264,9 +284,9 @@ impl AsFd for Process {
     }
 }
 
-impl fmt::Debug for Process {
+impl fmt::Debug for Body {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut output = formatter.debug_struct("Process");
+        let mut output = formatter.debug_struct("Body");
         output.field("name", &self.name);
         if let Some(Ok(birth)) = self.birth.get() {
             output.field("pid", &birth.pid);
