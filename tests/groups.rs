@@ -427,7 +427,7 @@ fn restart_times(count: usize) -> Vec<Duration> {
             told.fetch_add(1, Ordering::SeqCst);
         })
     };
-    let brief = group.permanent(&builder, |builder| BriefFrontend::spawn_with(builder)).unwrap();
+    let brief = group.permanent(&builder, BriefFrontend::spawn_with).unwrap();
     let mut times = Vec::new();
     for _ in 0..10 {
         let start = Instant::now();

@@ -64,7 +64,9 @@ extern "C" fn on_wrong_access(signal: c_int, info: *mut libc::siginfo_t, context
         return;
     }
     // SAFETY: as above.
-    let address = unsafe { (*info).si_addr() } as usize;
+    let info = unsafe { &*info };
+    // SAFETY: a signal that the kernel raised for an access has an address.
+    let address = unsafe { info.si_addr() } as usize;
     let context = context.cast::<libc::ucontext_t>().cast_const();
     if stack_pointer(context).is_some_and(|pointer| pointer.abs_diff(address) <= NEAR_BYTES) {
         // SAFETY: K1: one system call that reads a static text.
