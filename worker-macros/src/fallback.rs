@@ -50,7 +50,7 @@ fn tame(actor: &mut Actor) {
     });
     actor.methods.retain_mut(|method| {
         nameable(&mut method.function);
-        method.reply = types::reply(&method.function.original.output);
+        method.reply = types::reply(&method.function.original.output, method.said.as_ref());
         if method.oneway.is_some() {
             method.reply = Reply::Unit;
         }

@@ -84,9 +84,18 @@ pub(crate) struct Method {
     pub(crate) function: Function,
     /// The `#[oneway]` attribute.
     pub(crate) oneway: Option<Attribute>,
+    /// What the user says of the return type, against what its name says.
+    pub(crate) said: Option<Said>,
     pub(crate) reply: Reply,
     /// The name of the twin that does not wait.
     pub(crate) twin: Ident,
+}
+
+/// `#[fallible]` or `#[infallible]`.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) fallible: bool,
+    pub(crate) attribute: Attribute,
 }
 
 /// A method the backend calls by itself.

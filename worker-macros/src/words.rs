@@ -20,6 +20,10 @@ pub(crate) const OPTIONS: [&OptionWord; 4] = [&FRONTEND, &REQUEST, &CONSTRUCTOR,
 
 /// Marks a method whose caller waits for no reply.
 pub(crate) const ONEWAY: &str = "oneway";
+/// The return type is an alias of a result, whatever its name.
+pub(crate) const FALLIBLE: &str = "fallible";
+/// The return type is a value, whatever its name.
+pub(crate) const INFALLIBLE: &str = "infallible";
 /// Hook: after the constructor.
 pub(crate) const STARTED: &str = "started";
 /// Hook: before a clean exit.
@@ -29,13 +33,13 @@ pub(crate) const ACTIVATE: &str = "activate";
 /// Hook: returned to a pool.
 pub(crate) const DEACTIVATE: &str = "deactivate";
 /// The helper attributes of methods, all removed from what the compiler sees.
-pub(crate) const HELPERS: [&str; 5] = [ONEWAY, STARTED, STOPPED, ACTIVATE, DEACTIVATE];
+pub(crate) const HELPERS: [&str; 7] = [ONEWAY, FALLIBLE, INFALLIBLE, STARTED, STOPPED, ACTIVATE, DEACTIVATE];
 
 /// The constructor that gives the plain `spawn`.
 pub(crate) const NEW: &str = "new";
 /// The type whose shared borrow the backend fills in.
 pub(crate) const CONTEXT: &str = "Context";
-/// A return type of this name is a result or an alias of one.
+/// A return type whose name ends like this is a result or an alias of one.
 pub(crate) const RESULT: &str = "Result";
 
 /// Types with serde for certain, by their usual names, if their arguments have it.

@@ -92,6 +92,13 @@ pub mod replies {
 
     type Result<T, E = String> = std::result::Result<T, E>;
 
+    type AnswerResult<T> = std::result::Result<T, String>;
+    type Outcome = std::result::Result<u8, String>;
+
+    /// Named like a result, and a value like any other.
+    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    pub struct SearchResult<T>(T);
+
     /// Answers.
     pub struct Answers(String);
 
@@ -133,6 +140,32 @@ pub mod replies {
         pub fn alias(&self) -> Result<u8> {
             Err("alias".to_owned())
         }
+        /// Fails by an alias of another name that ends like it.
+        ///
+        /// # Errors
+        ///
+        /// Always.
+        pub fn ending(&self) -> AnswerResult<u8> {
+            Err("ending".to_owned())
+        }
+        /// Fails by an alias whose name does not tell.
+        ///
+        /// # Errors
+        ///
+        /// Always.
+        #[fallible]
+        pub fn outcome(&self) -> Outcome {
+            Err("outcome".to_owned())
+        }
+        /// Finds itself.
+        #[infallible]
+        pub fn search(&self) -> SearchResult<u8> {
+            SearchResult(1)
+        }
+        /// Takes an error, which crosses as kind and text.
+        pub fn kind(&self, error: io::Error) -> String {
+            format!("{:?}: {error}", error.kind())
+        }
         /// Fails with anything.
         ///
         /// # Errors
@@ -157,6 +190,10 @@ pub mod replies {
         let not_found = answers.not_found().unwrap_err();
         assert!(matches!(not_found, CallError::Actor(error) if error.kind() == io::ErrorKind::NotFound));
         assert!(matches!(answers.alias(), Err(CallError::Actor(error)) if error == "alias"));
+        assert!(matches!(answers.ending(), Err(CallError::Actor(error)) if error == "ending"));
+        assert!(matches!(answers.outcome(), Err(CallError::Actor(error)) if error == "outcome"));
+        assert_eq!(answers.search()?, SearchResult(1));
+        assert_eq!(answers.kind(io::Error::new(io::ErrorKind::NotFound, "lost"))?, "NotFound: lost");
         assert_eq!(answers.parse("7").unwrap(), 7);
         assert!(matches!(answers.parse("x"), Err(CallError::Actor(_))));
         let gone: CallError<Infallible> = answers.exit().unwrap_err();

@@ -3,6 +3,7 @@
 //! Layer 6: over `link`.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::context::Context;
 use super::contract::Actor;
@@ -22,7 +23,7 @@ const STATUS_PANICKED: i32 = 101;
 /// Runs an actor of type `A` from its constructor to its drop; gives the exit status.
 pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
     panics::install_hook();
-    let link = RefCell::new(start.link);
+    let link = Rc::new(RefCell::new(start.link));
     let context = Context::new(start.name);
     match construct::<A>(&link, &context) {
         Some(mut actor) => {
@@ -34,11 +35,12 @@ pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
 }
 
 /// Makes the actor as the first message says; `None` if that failed, which the frontend knows then.
-fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<A> {
+fn construct<A: Actor>(link: &Rc<RefCell<LinkEnd>>, context: &Context<A>) -> Option<A> {
     let mut arrived = next(link)?;
     let attached = arrived.attached.take();
     let replies = Replies::new(link, arrived.id, true);
     let bytes = payload(link, &arrived);
+    tell_before_abort(link, arrived.id, true);
     // Decoding runs code of the user too: what panics there is told like any panic.
     let made = panics::catch(|| {
         let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
@@ -67,7 +69,7 @@ fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<
 }
 
 /// Serves until asked to stop, or until the last frontend is gone and its requests are done.
-fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
+fn run<A: Actor>(actor: &mut A, link: &Rc<RefCell<LinkEnd>>, context: &Context<A>) {
     while let Some(mut arrived) = next(link) {
         let wanted = match arrived.kind {
             Kind::Request | Kind::GenericRequest => true,
@@ -83,6 +85,7 @@ fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
         let replies = Replies::new(link, arrived.id, wanted);
         let bytes = payload(link, &arrived);
         let attached = arrived.attached.take();
+        tell_before_abort(link, arrived.id, wanted);
         let handled = panics::catch(|| {
             with_arrived(attached, || handle(actor, arrived.kind, bytes, &replies, context))
         });
@@ -118,6 +121,22 @@ fn handle<A: Actor>(
             actor.dispatch(request, &call);
             Ok(())
         }
+    }
+}
+
+/// Sees to it that a panic which ends the process is told to the caller of a request before.
+#[inline]
+fn tell_before_abort(link: &Rc<RefCell<LinkEnd>>, id: u64, wanted: bool) {
+    if panics::ABORTS {
+        let link = Rc::clone(link);
+        panics::before_abort(Box::new(move |report| {
+            // In the middle of an answer, that answer cannot be taken back.
+            let is_free = link.try_borrow_mut().is_ok();
+            if wanted && is_free {
+                Replies::new(&link, id, true).panicked(report);
+            }
+            wanted && is_free
+        }));
     }
 }
 

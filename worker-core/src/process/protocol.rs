@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::builder::Output;
 use crate::errors::ExitReason;
 use crate::link::LinkKind;
 use crate::sys::clock::Moment;
@@ -21,6 +22,7 @@ pub(super) struct Order {
     pub(super) name: String,
     pub(super) link: LinkKind,
     pub(super) has_directory: bool,
+    pub(super) stderr: Output,
     /// Time between the close of the last frontend and SIGTERM.
     pub(super) stop_timeout: Duration,
     /// Soft limit of open descriptors that the backend shall have.
@@ -35,7 +37,7 @@ pub(super) enum Notice {
     /// There is no backend, for this reason.
     Refused(Refusal),
     /// The backend has ended and is reaped; it was gone at that moment, and before it was reaped.
-    Ended { reason: ExitReason, gone_at: Moment },
+    Ended { reason: ExitReason, stack_overflow: bool, stderr_tail: String, gone_at: Moment },
 }
 
 /// Why the fork server made no backend.

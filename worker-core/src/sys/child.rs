@@ -11,7 +11,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::clock::Moment;
-use super::retry_on_interrupt;
+use super::{retry_on_interrupt, stack};
 use crate::errors::ExitReason;
 
 /// Forks a process that is known to have one thread.
@@ -26,24 +26,38 @@ pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
     unsafe { fork() }
 }
 
+/// A child that has ended and is no more in the process table.
+#[derive(Debug)]
+pub(crate) struct Reaped {
+    pub(crate) pid: Pid,
+    pub(crate) reason: ExitReason,
+    pub(crate) stack_overflow: bool,
+    /// A moment between its end and its being reaped.
+    pub(crate) gone_at: Moment,
+}
+
 /// Reaps one ended child, if there is one, and kills what is left of the group that it led.
 ///
 /// The moment lies between its end and its being reaped: whoever misses it in the process table
 /// looked later.
-pub(crate) fn reap_one() -> Option<(Pid, ExitReason, Moment)> {
+pub(crate) fn reap_one() -> Option<Reaped> {
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    let pid = retry_on_interrupt(|| waitid(Id::All, look)).ok()?.pid()?;
+    let status = retry_on_interrupt(|| waitid(Id::All, look)).ok()?;
+    let pid = status.pid()?;
     // Still a zombie, so the number of the group cannot be anybody else's by now.
     kill_group(pid);
     let gone_at = Moment::now();
-    match retry_on_interrupt(|| waitpid(pid, None)).ok()? {
-        WaitStatus::Exited(pid, 0) => Some((pid, ExitReason::Clean, gone_at)),
-        WaitStatus::Exited(pid, code) => Some((pid, ExitReason::Code(code), gone_at)),
-        WaitStatus::Signaled(pid, signal, core_dumped) => {
-            Some((pid, ExitReason::Signal { signal: signal as i32, core_dumped }, gone_at))
+    let wrong_access = matches!(status, WaitStatus::Signaled(_, Signal::SIGSEGV | Signal::SIGBUS, _));
+    let stack_overflow = wrong_access && stack::was_used_up(pid);
+    let reason = match retry_on_interrupt(|| waitpid(pid, None)).ok()? {
+        WaitStatus::Exited(_, 0) => ExitReason::Clean,
+        WaitStatus::Exited(_, code) => ExitReason::Code(code),
+        WaitStatus::Signaled(_, signal, core_dumped) => {
+            ExitReason::Signal { signal: signal as i32, core_dumped }
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Reaped { pid, reason, stack_overflow, gone_at })
 }
 
 /// Kills what is left of the process group that a backend led.

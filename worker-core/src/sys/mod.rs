@@ -14,9 +14,11 @@ pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod module;
 pub(crate) mod pidfd;
+pub(crate) mod poll;
 pub(crate) mod proc_files;
 pub(crate) mod signals;
 pub(crate) mod socket;
+pub(crate) mod stack;
 pub(crate) mod title;
 
 use std::{fmt, io};

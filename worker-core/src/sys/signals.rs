@@ -20,6 +20,8 @@ pub(crate) fn reset() {
         // SAFETY: as above; `Signal` has no names for these.
         unsafe { libc::signal(number, libc::SIG_DFL) };
     }
+    // Its disposition is as good as the default, which it falls back to.
+    super::stack::watch();
     unblock_all();
 }
 

@@ -16,7 +16,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::borrowed::{Ref, Referent};
-use super::portable::{BySerde, Native, Natively};
+use super::portable::{BySerde, Is, Native, Natively};
 
 /// An argument taken by value.
 #[diagnostic::on_unimplemented(
@@ -106,18 +106,6 @@ impl<T: Referent + LentNatively + ?Sized> ByRef<Natively> for T {
 
     fn deserialize<'de, V: Holds<Self>, D: Deserializer<'de>>(_: D) -> Result<V, D::Error> {
         Err(D::Error::custom("no type is lent natively"))
-    }
-}
-
-/// The type itself, by another name.
-pub trait Is<T> {
-    /// The value itself.
-    fn it(&self) -> &T;
-}
-
-impl<T> Is<T> for T {
-    fn it(&self) -> &T {
-        self
     }
 }
 

@@ -175,20 +175,53 @@ const IO_ERROR_KINDS: [io::ErrorKind; 35] = {
 
 /// A return type that is a `Result`, also through an alias such as `std::io::Result<T>`.
 #[diagnostic::on_unimplemented(
-    message = "a return type named `Result` must be an alias of `core::result::Result`",
-    label = "this is another type",
-    note = "rename the type, or return it inside `core::result::Result`"
+    message = "`{Self}` is taken for a `Result` and is none",
+    label = "neither `core::result::Result` nor an alias of it",
+    note = "a return type whose name ends in `Result` is an alias of `core::result::Result`, unless the method is marked `#[infallible]`"
 )]
 pub trait Fallible {
     /// What a success holds.
     type Value;
     /// What a failure holds.
     type Error;
+
+    /// The result itself. It comes in as a `V` that stands for `Self`, so that the compiler blames this call, which the
+    /// macro puts at the user's return type, for a `Self` that is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the method.
+    fn result<V: Is<Self>>(value: V) -> Result<Self::Value, Self::Error>
+    where
+        Self: Sized;
 }
 
 impl<T, E> Fallible for Result<T, E> {
     type Value = T;
     type Error = E;
+
+    fn result<V: Is<Self>>(value: V) -> Result<T, E> {
+        value.into_it()
+    }
+}
+
+/// The type itself, by another name.
+pub trait Is<T> {
+    /// The value itself.
+    fn it(&self) -> &T;
+
+    /// The value itself.
+    fn into_it(self) -> T;
+}
+
+impl<T> Is<T> for T {
+    fn it(&self) -> &T {
+        self
+    }
+
+    fn into_it(self) -> T {
+        self
+    }
 }
 
 #[cfg(test)]

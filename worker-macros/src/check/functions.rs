@@ -144,6 +144,17 @@ pub(super) fn oneway(errors: &mut Errors, method: &Method) {
     }
 }
 
+/// `#[fallible] pub fn clear(&mut self)`
+pub(super) fn said(errors: &mut Errors, method: &Method) {
+    if let (Some(said), Reply::Unit | Reply::Never | Reply::Borrowed(_)) = (&method.said, &method.reply) {
+        let (attribute, name) = (shown(said.attribute.path()), &method.function.name);
+        errors.at(
+            &said.attribute,
+            format!("`#[{attribute}]` tells what a return type is, `{name}` has none to tell of: remove it"),
+        );
+    }
+}
+
 /// `#[oneway] fn log(&self)`
 pub(super) fn misplaced(errors: &mut Errors, misplaced: &Misplaced) {
     let (attribute, function) = (shown(misplaced.attribute.path()), &misplaced.function);

@@ -59,7 +59,7 @@ fn signature(errors: &mut Errors, attribute: &str, hook: &Hook) {
     }
     parameters::contexts(errors, &hook.parameters);
     if let ReturnType::Type(_, ty) = &signature.output
-        && !matches!(types::reply(&signature.output), Reply::Unit | Reply::Never)
+        && !matches!(types::reply(&signature.output, None), Reply::Unit | Reply::Never)
     {
         let found = shown(ty);
         errors.at(

@@ -3,12 +3,13 @@
 //! Output: `DecoderRequest::Read { n } => call.reply_result(self.read(n)),`
 
 use proc_macro2::{Ident, TokenStream};
-use syn::Lifetime;
+use quote::quote_spanned;
 use syn::ext::IdentExt as _;
+use syn::{Lifetime, parse_quote};
 
 use super::arms::Pattern;
 use super::messages::Marker;
-use super::{Expansion, arms};
+use super::{Expansion, arms, types};
 use crate::model::{Constructor, Fallible, Function, Hook, HookKind, Method, Parameter, Reply};
 use crate::names;
 
@@ -133,7 +134,7 @@ fn construct_arm(message: &Ident, constructor: &Constructor) -> TokenStream {
 
 fn dispatch(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
     let (runtime, ty, never) = (expansion.runtime, requests.elided(expansion), requests.never());
-    let arms = expansion.plain_methods().map(|method| dispatch_arm(requests.name, method));
+    let arms = expansion.plain_methods().map(|method| dispatch_arm(runtime, requests.name, method));
     let allow = allow_deprecated(expansion.plain_methods().map(|method| &method.function));
     emit! {
         #allow
@@ -146,18 +147,18 @@ fn dispatch(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
     }
 }
 
-fn dispatch_arm(message: &Ident, method: &Method) -> TokenStream {
+fn dispatch_arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
     let name = &method.function.name;
     arms::arms(
         &Pattern::variant(message, &method.function),
         &method.function,
         &emit!(call.context()),
-        |values| answer(method, emit!(self.#name(#values))),
+        |values| answer(runtime, method, emit!(self.#name(#values))),
     )
 }
 
 /// The user's call, its value handed to the runtime in the way its type asks for.
-pub(super) fn answer(method: &Method, user_call: TokenStream) -> TokenStream {
+pub(super) fn answer(runtime: &syn::Path, method: &Method, user_call: TokenStream) -> TokenStream {
     let how = match &method.reply {
         Reply::Never => return user_call,
         _ if method.oneway.is_some() => "finish",
@@ -166,7 +167,14 @@ pub(super) fn answer(method: &Method, user_call: TokenStream) -> TokenStream {
         Reply::Result(..) | Reply::Alias(_) => "reply_result",
     };
     let how = names::at_output(&method.function, how);
-    emit!(call.#how(#user_call))
+    match &method.reply {
+        // A type of another sort is to be refused in our words, at the type.
+        Reply::Alias(ty) if !types::is_result(ty) => {
+            let fallible = types::located(&parse_quote!(#runtime::__private::Fallible), how.span());
+            quote_spanned!(how.span()=> call.#how(#fallible::result(#user_call)))
+        }
+        _ => emit!(call.#how(#user_call)),
+    }
 }
 
 /// The user's deprecation is for callers, not for the code that carries a call over.

@@ -4,12 +4,13 @@
 //! `Pending<Image, DecodeError>`, which does not; for a constructor, `spawn` and `spawn_with`.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::quote_spanned;
 
 use super::generics::Declared;
 use super::types::{self, Lifetimes};
 use super::{Expansion, docs, generic};
 use crate::model::{Argument, Carriage, Constructor, Function, Method};
-use crate::names;
+use crate::{names, words};
 
 /// `spawn` and `spawn_with`, or `spawn_name` and `spawn_name_with`.
 pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) -> TokenStream {
@@ -28,15 +29,17 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let conditional = function.arguments().any(|argument| !argument.cfgs.is_empty());
     let names = function.arguments().map(|argument| &argument.name);
     // At the return type, where an error that cannot travel is reported.
-    let handle = names::at_output(function, "spawn");
+    let span = names::at_output(function, words::SPAWN).span();
+    let located = types::located(runtime, span);
+    let handle = quote_spanned!(span=> #located::Handle::spawn);
     let plain = if conditional {
         // An argument of a call cannot carry a `#[cfg]`, a field of a literal can.
-        emit!(#runtime::Handle::#handle(&#runtime::Builder::new(), &#message).map(Self))
+        emit!(#handle(&#runtime::Builder::new(), &#message).map(Self))
     } else {
         emit!(Self::#spawn_with(&#runtime::Builder::new(), #(#names),*))
     };
     let body = expansion.body(plain);
-    let body_with = expansion.body(emit!(#runtime::Handle::#handle(builder, &#message).map(Self)));
+    let body_with = expansion.body(emit!(#handle(builder, &#message).map(Self)));
     emit! {
         #docs
         #attributes
@@ -66,11 +69,14 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
     let (call, call_async) = senders(method);
+    // Whatever the compiler has against these is about the return type.
+    let at = call.span();
+    let runtime = types::located(runtime, at);
     let (body, body_async) = (
-        expansion.body(emit!(self.0.#call(&#message))),
-        expansion.body(emit!(self.0.#call_async(&#message))),
+        expansion.body(quote_spanned!(at=> self.0.#call(&#message))),
+        expansion.body(quote_spanned!(at=> self.0.#call_async(&#message))),
     );
-    let blocking = emit! {
+    let blocking = quote_spanned! {at=>
         #docs
         #attributes
         #visibility fn #name #declaration (&self, #parameters)
@@ -83,7 +89,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     }
     let (twin, docs) = (&method.twin, docs::twin(expansion, method));
     let pending_error = error.map(|error| emit!(, #error));
-    emit! {
+    quote_spanned! {at=>
         #blocking
         #docs
         #attributes

@@ -120,7 +120,7 @@ fn invocation(expansion: &Expansion<'_>, message: &Message<'_>, method: &Method)
     let pattern =
         arms::Pattern { path: emit!(#structure), own: true, open: message.marker(&emit!(&())).is_some() };
     let arms = arms::arms(&pattern, message.function, &emit!(call.context()), |values| {
-        answer(method, emit!(actor.#name #chosen (#values)))
+        answer(runtime, method, emit!(actor.#name #chosen (#values)))
     });
     emit! {
         #cfgs

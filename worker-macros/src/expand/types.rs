@@ -13,7 +13,8 @@ use syn::{
 
 use crate::model::{Argument, Carriage, Fallible, Reply};
 use crate::names::generated_at;
-use crate::parse::types::{bare, is_known, is_str, optional, shared_borrow};
+use crate::parse::types::{bare, is_known, is_str, last_segment, optional, shared_borrow};
+use crate::words;
 
 /// What becomes of the lifetimes in a type.
 pub(super) enum Lifetimes<'a> {
@@ -281,6 +282,11 @@ pub(super) fn constructor_error(
     }
 }
 
+/// Whether an alias is named `Result`, which leaves hardly a doubt.
+pub(super) fn is_result(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == words::RESULT)
+}
+
 /// A part of an alias of a result; a type of another sort is reported where it is written.
 fn part_of_alias(ty: &Type, runtime: &syn::Path, part: &str) -> TokenStream {
     let span = generated_at(ty.span());
@@ -289,7 +295,7 @@ fn part_of_alias(ty: &Type, runtime: &syn::Path, part: &str) -> TokenStream {
 }
 
 /// A path of the macro's, shown where the user's type is.
-fn located(path: &syn::Path, span: Span) -> TokenStream {
+pub(super) fn located(path: &syn::Path, span: Span) -> TokenStream {
     let moved = |mut tree: TokenTree| {
         tree.set_span(tree.span().located_at(span));
         tree

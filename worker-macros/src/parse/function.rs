@@ -7,7 +7,9 @@ use syn::{FnArg, Pat, PatType, Type, Visibility};
 
 use super::{attributes, block, types};
 use crate::errors::Errors;
-use crate::model::{Actor, Argument, Constructor, Function, Hook, HookKind, Method, Misplaced, Parameter};
+use crate::model::{
+    Actor, Argument, Constructor, Function, Hook, HookKind, Method, Misplaced, Parameter, Said,
+};
 use crate::{names, words};
 
 /// Adds one function of the user's block to the actor.
@@ -16,7 +18,14 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
     let helper = attributes::only_helper(errors, &function.attributes);
     let exported = !matches!(function.visibility, Visibility::Inherited);
     let has_self = signature.receiver().is_some();
-    let constructs = types::constructs(&signature.output, &actor.self_ty).filter(|_| !has_self);
+    let (said, helper) = match helper {
+        Some((word @ (words::FALLIBLE | words::INFALLIBLE), attribute)) => {
+            (Some(Said { fallible: word == words::FALLIBLE, attribute }), None)
+        }
+        helper => (None, helper),
+    };
+    let constructs =
+        types::constructs(&signature.output, &actor.self_ty, said.as_ref()).filter(|_| !has_self);
 
     match helper {
         Some((word, attribute)) if hook_kind(word).is_some() => {
@@ -26,13 +35,19 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
             let name = signature.ident.clone();
             actor.misplaced.push(Misplaced { attribute, function: name, has_self });
         }
+        _ if said.is_some() && !(exported && (has_self || constructs.is_some())) => {
+            let (function, attribute) = (signature.ident.clone(), said.map(|said| said.attribute));
+            let misplaced = attribute.map(|attribute| Misplaced { attribute, function, has_self });
+            actor.misplaced.extend(misplaced);
+        }
         // Defined twice: rustc says so, and a second variant would only say it again.
         _ if exported && has_self && is_repeated(actor, function) => {}
         oneway if exported && has_self => {
             actor.methods.push(Method {
                 function: digest(function),
                 oneway: oneway.map(|(_, attribute)| attribute),
-                reply: types::reply(&signature.output),
+                reply: types::reply(&signature.output, said.as_ref()),
+                said,
                 twin: names::suffixed(&signature.ident, words::ASYNC_SUFFIX),
             });
         }

@@ -4,7 +4,7 @@
 use quote::ToTokens as _;
 use syn::{GenericArgument, Path, PathArguments, PathSegment, ReturnType, Type, TypeReference};
 
-use crate::model::{Carriage, Fallible, Reply};
+use crate::model::{Carriage, Fallible, Reply, Said};
 use crate::words;
 
 /// The type without the invisible groups of `macro_rules!` fragments and without parentheses.
@@ -150,8 +150,8 @@ pub(crate) fn is_known(ty: &Type) -> bool {
     }
 }
 
-/// What a method with this return type gives back.
-pub(crate) fn reply(output: &ReturnType) -> Reply {
+/// What a method with this return type gives back, by what the user says of it or else by its name.
+pub(crate) fn reply(output: &ReturnType, said: Option<&Said>) -> Reply {
     let ReturnType::Type(_, ty) = output else {
         return Reply::Unit;
     };
@@ -163,29 +163,53 @@ pub(crate) fn reply(output: &ReturnType) -> Reply {
         }
         _ => {}
     }
-    match result_arguments(ty).as_deref() {
-        Some([value, error]) => Reply::Result((*value).clone(), (*error).clone()),
-        Some([_]) => Reply::Alias((**ty).clone()),
-        _ => Reply::Value((**ty).clone()),
+    match result(ty, said) {
+        Some(Outcome::Parts(value, error)) => Reply::Result(value.clone(), error.clone()),
+        Some(Outcome::Alias(_)) => Reply::Alias((**ty).clone()),
+        None => Reply::Value((**ty).clone()),
     }
 }
 
-fn result_arguments(ty: &Type) -> Option<Vec<&Type>> {
-    let segment = last_segment(ty)?;
-    if segment.ident == words::RESULT { type_arguments(segment) } else { None }
+/// A return type that is taken for a result.
+enum Outcome<'ty> {
+    /// `Result<T, E>`.
+    Parts(&'ty Type, &'ty Type),
+    /// An alias, with its type arguments.
+    Alias(Vec<&'ty Type>),
+}
+
+/// `Result<T, E>`; else a name that ends in `Result`, with at least one type; or what the user says.
+fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<'ty>> {
+    if said.is_some_and(|said| !said.fallible) {
+        return None;
+    }
+    let is_said = said.is_some();
+    let Some(segment) = last_segment(ty) else {
+        return is_said.then(|| Outcome::Alias(Vec::new()));
+    };
+    let arguments = type_arguments(segment).unwrap_or_default();
+    match arguments.as_slice() {
+        [value, error] if segment.ident == words::RESULT => Some(Outcome::Parts(value, error)),
+        arguments => {
+            let named = segment.ident.to_string().ends_with(words::RESULT) && !arguments.is_empty();
+            (is_said || named).then(|| Outcome::Alias(arguments.to_vec()))
+        }
+    }
 }
 
 /// Whether a function with this return type makes the actor, and how it can fail.
-pub(crate) fn constructs(output: &ReturnType, self_ty: &Type) -> Option<Fallible> {
+pub(crate) fn constructs(output: &ReturnType, self_ty: &Type, said: Option<&Said>) -> Option<Fallible> {
     let ReturnType::Type(_, ty) = output else {
         return None;
     };
     if is_self(ty, self_ty) {
         return Some(Fallible::Never);
     }
-    match result_arguments(ty)?.as_slice() {
-        [value, error] if is_self(value, self_ty) => Some(Fallible::Error((*error).clone())),
-        [value] if is_self(value, self_ty) => Some(Fallible::Alias((**ty).clone())),
+    match result(ty, said)? {
+        Outcome::Parts(value, error) if is_self(value, self_ty) => Some(Fallible::Error(error.clone())),
+        Outcome::Alias(arguments) if arguments.iter().any(|argument| is_self(argument, self_ty)) => {
+            Some(Fallible::Alias((**ty).clone()))
+        }
         _ => None,
     }
 }

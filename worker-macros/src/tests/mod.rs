@@ -5,4 +5,5 @@ mod expansion;
 mod fallback;
 mod golden;
 mod mutations;
+mod spans;
 mod support;

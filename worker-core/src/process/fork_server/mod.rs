@@ -14,6 +14,7 @@
 
 mod client;
 mod copy;
+mod last_words;
 mod server;
 
 pub(super) use client::{NotOrdered, order};

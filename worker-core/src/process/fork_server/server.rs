@@ -11,12 +11,14 @@
 //! * F4: a backend leads a process group of its own. It is killed as a group while the leader is
 //!   still a zombie, so the number cannot belong to anybody else.
 //! * F5: whatever can be done once for all backends is done here, before any is forked: signal
-//!   dispositions, fork handlers. Each page and each system call of a new backend counts.
+//!   dispositions, fork handlers, lazily bound symbols. Each page and each system call of a new backend counts.
 //! * F6: it accepts a backend only while the descriptors of the next order fit too: what does not fit
 //!   the kernel cuts off, and with it the socket on which to say so.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -25,8 +27,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{ForkResult, Pid, fchdir, getpid, getppid, setpgid};
 
+use super::last_words::{LastWords, Redirection};
 use crate::link::{self, LinkEnd};
 use crate::process::protocol::{self, Notice, Order, Refusal};
+use crate::sys::child::Reaped;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
 use crate::sys::{child, descriptors, limits, proc_files, signals, socket, title};
@@ -45,15 +49,19 @@ pub(crate) type Entry = fn(BackendStart) -> i32;
 const TERM_GRACE: Duration = Duration::from_secs(1);
 /// Exit status of a backend that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
+/// Exit status of a backend whose runtime panicked: that of any Rust program.
+const STATUS_PANICKED: i32 = 101;
 
 /// Descriptors that an order may need for a moment: those that come with it, and a pidfd, and some.
-const ROOM_FOR_ORDER: usize = 12;
+const ROOM_FOR_ORDER: usize = 16;
 
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
 const CHILDREN: u64 = 2;
 /// Tokens from here on are this plus the pid of a backend.
 const FIRST_BACKEND: u64 = 16;
+/// Set in the token of a backend's pipe, beside its pid.
+const WORDS: u64 = 1 << 40;
 
 struct Server {
     control: OwnedFd,
@@ -64,6 +72,8 @@ struct Server {
     backends: HashMap<i32, Backend>,
     /// Descriptors besides those of the backends; it never opens one for longer.
     own_open_files: usize,
+    /// Pipes of backends that have one.
+    pipes: usize,
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
@@ -75,6 +85,7 @@ struct Backend {
     ending: Option<Ending>,
     /// What could not be told yet.
     untold: Vec<(Notice, Option<PidFd>)>,
+    last_words: Option<LastWords>,
     waits_for_room: bool,
     is_reaped: bool,
 }
@@ -98,6 +109,7 @@ impl Server {
     fn new(control: OwnedFd, program: Pid) -> nix::Result<Self> {
         signals::reset();
         child::watch_forks();
+        bind_destructors();
         // The terminal's Ctrl-C is for the program, which then ends us.
         setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
         let executable = std::env::current_exe().unwrap_or_default();
@@ -114,7 +126,7 @@ impl Server {
         epoll.add(&control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
         epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
-        let strange_threads = proc_files::thread_names().unwrap_or_default().split_off(1);
+        let strange_threads = proc_files::thread_names().unwrap_or_default().into_iter().skip(1).collect();
         Ok(Self {
             control,
             _program: pidfd,
@@ -122,6 +134,7 @@ impl Server {
             epoll,
             backends: HashMap::new(),
             own_open_files: proc_files::open_files().unwrap_or(ROOM_FOR_ORDER),
+            pipes: 0,
             strange_threads,
         })
     }
@@ -143,6 +156,7 @@ impl Server {
                     },
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
+                    token if token & WORDS != 0 => self.listen((token & !WORDS) - FIRST_BACKEND),
                     token if event.events().contains(EpollFlags::EPOLLHUP) => {
                         self.frontends_gone(token - FIRST_BACKEND);
                     }
@@ -190,14 +204,27 @@ impl Server {
         if !self.has_room() && !limits::raise_open_files() {
             return Err((supervision, system("the fork server has too many backends", Errno::EMFILE)));
         }
+        let stderr = match Redirection::new(order.stderr) {
+            Ok(stderr) => stderr,
+            Err(error) => {
+                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+                return Err((supervision, system("its standard error could not be redirected", errno)));
+            }
+        };
         let server = getpid();
         match child::fork_single_threaded() {
             Err(errno) => Err((supervision, system("a process could not be forked", errno))),
-            Ok(ForkResult::Child) => become_backend(server, order, descriptors, supervision, entry),
+            Ok(ForkResult::Child) => {
+                if let Some(stderr) = &stderr {
+                    stderr.apply();
+                }
+                become_backend(server, order, descriptors, supervision, entry)
+            }
             Ok(ForkResult::Parent { child }) => {
                 // Both sides do this, because either may be the first to need it.
                 let _ = setpgid(child, child);
-                self.adopt(child, supervision, order.stop_timeout);
+                let last_words = stderr.and_then(Redirection::into_last_words);
+                self.adopt(child, supervision, order.stop_timeout, last_words);
                 Ok(())
             }
         }
@@ -205,11 +232,17 @@ impl Server {
 
     /// Whether one more backend leaves room for the descriptors of the next order (F6).
     fn has_room(&self) -> bool {
-        let in_use = self.own_open_files + self.backends.len() + ROOM_FOR_ORDER;
+        let in_use = self.own_open_files + self.backends.len() + self.pipes + ROOM_FOR_ORDER;
         in_use as u64 <= limits::open_files_soft()
     }
 
-    fn adopt(&mut self, pid: Pid, supervision: OwnedFd, stop_timeout: Duration) {
+    fn adopt(
+        &mut self,
+        pid: Pid,
+        supervision: OwnedFd,
+        stop_timeout: Duration,
+        last_words: Option<LastWords>,
+    ) {
         let notice = match PidFd::open(pid) {
             Ok(pidfd) => (Notice::Born { pid: pid.as_raw().unsigned_abs() }, Some(pidfd)),
             Err(errno) => {
@@ -219,11 +252,16 @@ impl Server {
         };
         // No event but the hang-up, which always counts (F3).
         let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token(pid)));
+        if let Some(last_words) = &last_words {
+            self.pipes += 1;
+            let _ = self.epoll.add(last_words, EpollEvent::new(EpollFlags::EPOLLIN, token(pid) | WORDS));
+        }
         let mut backend = Backend {
             supervision,
             stop_timeout,
             ending: None,
             untold: vec![notice],
+            last_words,
             waits_for_room: false,
             is_reaped: false,
         };
@@ -233,9 +271,14 @@ impl Server {
 
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
-        while let Some((pid, reason, gone_at)) = child::reap_one() {
+        while let Some(Reaped { pid, reason, stack_overflow, gone_at }) = child::reap_one() {
             if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
-                backend.untold.push((Notice::Ended { reason, gone_at }, None));
+                let stderr_tail = backend.last_words.take().map_or_else(String::new, |last_words| {
+                    self.pipes -= 1;
+                    last_words.into_text()
+                });
+                let notice = Notice::Ended { reason, stack_overflow, stderr_tail, gone_at };
+                backend.untold.push((notice, None));
                 backend.is_reaped = true;
                 backend.ending = None;
                 backend.tell(&self.epoll, token(pid));
@@ -243,6 +286,18 @@ impl Server {
                     self.backends.insert(pid.as_raw(), backend);
                 }
             }
+        }
+    }
+
+    /// A backend has written to its standard error.
+    fn listen(&mut self, pid: u64) {
+        let Ok(pid) = i32::try_from(pid) else { return };
+        if let Some(backend) = self.backends.get_mut(&pid)
+            && let Some(last_words) = &mut backend.last_words
+            && !last_words.take_in()
+        {
+            // Nobody can write any more, which would stay true.
+            let _ = self.epoll.delete(&*last_words);
         }
     }
 
@@ -319,7 +374,10 @@ fn become_backend(
     let status = match link::open(order.link, descriptors.collect(), supervision) {
         Ok(link) => {
             child::close_in_forks(&link.descriptors());
-            entry(BackendStart { name: order.name, link })
+            // A panic of the runtime itself must not go on into the server's frames, whose descriptors are
+            // closed. The hook has printed it.
+            catch_unwind(AssertUnwindSafe(|| entry(BackendStart { name: order.name, link })))
+                .unwrap_or(STATUS_PANICKED)
         }
         Err(_) => STATUS_NOT_STARTED,
     };
@@ -333,6 +391,16 @@ fn close_all_but<'kept>(kept: impl Iterator<Item = &'kept OwnedFd>) {
     // SAFETY: the owners of all others are the server's values, and in a backend, which never comes
     // back to them, they are neither used nor dropped.
     unsafe { descriptors::close_all_but(&mut kept) }
+}
+
+/// Has the C library bind what the first thread-local value with a destructor makes it look for.
+///
+/// It looks for `calloc` through every module then, and in a backend that is a dozen page faults.
+fn bind_destructors() {
+    thread_local! {
+        static WITH_DESTRUCTOR: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    WITH_DESTRUCTOR.with(|_| {});
 }
 
 fn check(order: &Order, strange_threads: &[String]) -> Result<Entry, Refusal> {

@@ -147,3 +147,27 @@ fn names_do_not_clash_with_generated_ones() {
         )],
     );
 }
+
+#[test]
+fn what_is_said_of_a_return_type() {
+    items(
+        "#[fallible] pub fn a(&self) -> Outcome {} #[infallible] pub fn b(&self) -> SearchResult<u8> {}",
+        &[],
+    );
+    items("#[fallible] pub fn open() -> Outcome<Self> {}", &[]);
+    items(
+        "#[fallible] pub fn a(&self) {}",
+        &[("`#[fallible]` tells what a return type is, `a` has none to tell of: remove it", "#[fallible]")],
+    );
+    items(
+        "#[infallible] fn a(&self) -> SearchResult<u8> {}",
+        &[(
+            "`#[infallible]` is for exported methods, `a` has no visibility: write `pub fn a`",
+            "#[infallible]",
+        )],
+    );
+    items(
+        "#[oneway] #[fallible] pub fn a(&self) {}",
+        &[("`#[fallible]` cannot stand beside `#[oneway]`: keep one of the two", "#[fallible]")],
+    );
+}
