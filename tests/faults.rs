@@ -116,7 +116,7 @@ impl Patient {
     }
 
     pub fn with_argument(argument: FailsToDecode) -> Self {
-        drop(argument);
+        assert_eq!(argument.0, Fault::None);
         Self::healthy()
     }
 
@@ -135,7 +135,7 @@ impl Patient {
     }
 
     pub fn take(&mut self, argument: FailsToDecode) -> u32 {
-        drop(argument);
+        assert_eq!(argument.0, Fault::None);
         self.calls
     }
 
@@ -158,7 +158,7 @@ impl Patient {
 
     #[oneway]
     pub fn tell_argument(&mut self, argument: FailsToDecode) {
-        drop(argument);
+        assert_eq!(argument.0, Fault::None);
     }
 
     #[stopped]

@@ -133,8 +133,11 @@ fn spawns_that_fail_leave_nothing() {
                 assert!(matches!(failing, Err(SpawnError::Constructor(_))));
                 // At once, not after a moment.
                 assert_eq!(processes::descendants(process::id()).len(), 1);
-                let panicking = LeafFrontend::spawn_panicking_with(&builder);
-                assert!(matches!(panicking, Err(SpawnError::Panicked(_))));
+                if round % 10 < 2 {
+                    // Not each time: a backtrace in a fresh process takes long.
+                    let panicking = LeafFrontend::spawn_panicking_with(&builder);
+                    assert!(matches!(panicking, Err(SpawnError::Panicked(_))));
+                }
                 let exiting = LeafFrontend::spawn_exiting_with(&builder);
                 assert!(matches!(exiting, Err(SpawnError::Exited(_))));
             }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Watchdog(Sender<()>);
 
 /// Time that a test gets: far more than any needs on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Starts a watchdog for the calling test.
 #[must_use = "it watches until it is dropped"]
@@ -38,6 +38,13 @@ pub(crate) fn watchdog() -> Watchdog {
         })
         .expect("a thread for the watchdog");
     Watchdog(keep)
+}
+
+/// Whether actors live in processes, and not, by `WORKER_START=thread`, in threads of this program.
+///
+/// A test of what only a process has ends early without.
+pub(crate) fn has_processes() -> bool {
+    std::env::var_os("WORKER_START").is_none_or(|method| method != "thread")
 }
 
 /// Looks again and again until something holds; gives up loudly where the watchdog would.

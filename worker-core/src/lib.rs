@@ -1,6 +1,6 @@
 //! An ordinary `impl` block becomes an object that lives in its own process.
 //! Not here: how; the guide, the guarantees and the protocol are in `docs` of the repository.
-//! Layer 7: the public names.
+//! Layer 8: the public names.
 //!
 //! # Example
 //!
@@ -58,15 +58,22 @@ mod calls;
 #[cfg(doctest)]
 mod documents;
 mod errors;
+pub mod frames;
+mod group;
 mod link;
 mod process;
 mod ring;
 mod sys;
 mod wire;
 
-pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote};
-pub use errors::{CallError, DecodeError, EncodeError, Exit, ExitReason, PanicReport, SpawnError, StopError};
-pub use process::{Builder, Link, OnTimeout, Process, Usage};
+pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote, stop_all};
+pub use errors::{
+    CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
+};
+pub use group::{Group, GroupError, Strategy};
+pub use process::{
+    Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
+};
 pub use wire::borrowed::Ref;
 pub use worker_macros::process_actor;
 

@@ -3,6 +3,7 @@
 //! Layer 6: over `link`.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::context::Context;
 use super::contract::Actor;
@@ -13,7 +14,7 @@ use crate::errors::DecodeError;
 use crate::link::{Arrived, Interest, LinkEnd, Wake};
 use crate::process::BackendStart;
 use crate::wire::codec;
-use crate::wire::descriptors::with_arrived;
+use crate::wire::descriptors::{Attached, with_arrived};
 use crate::wire::kind::Kind;
 
 /// Exit status of a backend that panicked where no caller was: that of any Rust program.
@@ -21,10 +22,25 @@ const STATUS_PANICKED: i32 = 101;
 
 /// Runs an actor of type `A` from its constructor to its drop; gives the exit status.
 pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
+    serve_with::<A>(start, |bytes, attached| {
+        let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
+        Ok(A::construct(constructor, &Construction::new()).0)
+    })
+}
+
+/// Runs the actor that `make` makes, as [`serve`] does; the first message says no more than when.
+pub(super) fn serve_made<A: Actor>(start: BackendStart, make: impl FnOnce() -> A) -> i32 {
+    serve_with(start, |_, _| Ok(Ok(make())))
+}
+
+fn serve_with<A: Actor>(
+    start: BackendStart,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+) -> i32 {
     panics::install_hook();
-    let link = RefCell::new(start.link);
+    let link = Rc::new(RefCell::new(start.link));
     let context = Context::new(start.name);
-    match construct::<A>(&link, &context) {
+    match make(&link, &context, construct) {
         Some(mut actor) => {
             run(&mut actor, &link, &context);
             end(actor, &context)
@@ -34,16 +50,24 @@ pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
 }
 
 /// Makes the actor as the first message says; `None` if that failed, which the frontend knows then.
-fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<A> {
+fn make<A: Actor>(
+    link: &Rc<RefCell<LinkEnd>>,
+    context: &Context<A>,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+) -> Option<A> {
     let mut arrived = next(link)?;
+    if arrived.kind != Kind::Construct {
+        // The spawn has come to nothing on the other side.
+        link.borrow_mut().incoming.release(arrived);
+        return None;
+    }
     let attached = arrived.attached.take();
     let replies = Replies::new(link, arrived.id, true);
     let bytes = payload(link, &arrived);
+    tell_before_abort(link, arrived.id, true);
     // Decoding runs code of the user too: what panics there is told like any panic.
     let made = panics::catch(|| {
-        let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
-        let constructed = A::construct(constructor, &Construction::new());
-        Ok(constructed.0.map(|mut actor| {
+        Ok(construct(bytes, attached)?.map(|mut actor| {
             actor.started(context);
             actor
         }))
@@ -67,7 +91,7 @@ fn construct<A: Actor>(link: &RefCell<LinkEnd>, context: &Context<A>) -> Option<
 }
 
 /// Serves until asked to stop, or until the last frontend is gone and its requests are done.
-fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
+fn run<A: Actor>(actor: &mut A, link: &Rc<RefCell<LinkEnd>>, context: &Context<A>) {
     while let Some(mut arrived) = next(link) {
         let wanted = match arrived.kind {
             Kind::Request | Kind::GenericRequest => true,
@@ -83,6 +107,7 @@ fn run<A: Actor>(actor: &mut A, link: &RefCell<LinkEnd>, context: &Context<A>) {
         let replies = Replies::new(link, arrived.id, wanted);
         let bytes = payload(link, &arrived);
         let attached = arrived.attached.take();
+        tell_before_abort(link, arrived.id, wanted);
         let handled = panics::catch(|| {
             with_arrived(attached, || handle(actor, arrived.kind, bytes, &replies, context))
         });
@@ -118,6 +143,22 @@ fn handle<A: Actor>(
             actor.dispatch(request, &call);
             Ok(())
         }
+    }
+}
+
+/// Sees to it that a panic which ends the process is told to the caller of a request before.
+#[inline]
+fn tell_before_abort(link: &Rc<RefCell<LinkEnd>>, id: u64, wanted: bool) {
+    if panics::ABORTS {
+        let link = Rc::clone(link);
+        panics::before_abort(Box::new(move |report| {
+            // In the middle of an answer, that answer cannot be taken back.
+            let is_free = link.try_borrow_mut().is_ok();
+            if wanted && is_free {
+                Replies::new(&link, id, true).panicked(report);
+            }
+            wanted && is_free
+        }));
     }
 }
 

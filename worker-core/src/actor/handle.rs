@@ -3,6 +3,7 @@
 //! Layer 6: over both.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,16 +12,18 @@ use std::time::{Duration, Instant};
 use super::backend;
 use super::contract::Actor;
 use super::generic::{self, GenericRequest};
+use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
-use super::remote::{Core, Remote};
+use super::remote::Remote;
 use crate::calls::{Fault, Outcome};
-use crate::errors::{CallError, DecodeError, EncodeError, SpawnError};
+use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
-use crate::process::{self, Builder, OnTimeout, Refused};
-use crate::wire::codec;
-use crate::wire::descriptors::with_arrived;
+use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, Run, Starting, When};
+use crate::wire::codec::{self, WriteError};
+use crate::wire::descriptors::{Attached, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
+use crate::wire::writer::Writer;
 
 /// An actor, held from outside: clones of it mean the same actor, from any thread.
 ///
@@ -43,28 +46,78 @@ impl<A: Actor> Handle<A> {
         builder: &Builder,
         constructor: &A::Constructor<'_>,
     ) -> Result<Self, SpawnError<E>> {
-        let (client, process) = process::spawn(builder, A::NAME, backend::serve::<A>)?;
-        let core = Core { client, process, on_timeout: builder.on_timeout };
-        let payload: Payload<'_> = &|writer| codec::encode(constructor, writer);
-        let made = core
-            .client
-            .start(Kind::Construct, payload, None)
-            .and_then(|ticket| core.client.wait(ticket, None));
-        core.process.wait_born()?;
+        let origin = Origin { builder: builder.clone(), type_name: A::NAME, entry: backend::serve::<A> };
+        let (starting, recipe) = if builder.in_group || builder.restart.when != When::Never {
+            let (constructor, attached) = encoded(constructor).map_err(SpawnError::Encode)?;
+            let recipe = Recipe { origin, constructor, attached };
+            (recipe.begin()?, Some(recipe))
+        } else {
+            (origin.begin(&|writer| codec::encode(constructor, writer))?, None)
+        };
+        Self::finish(builder, starting, recipe)
+    }
+
+    /// Forks this program, makes the actor in the fork, and waits until that is done.
+    ///
+    /// What `make` has captured is shared copy-on-write, not serialised: see
+    /// [`StartMethod::Fork`](crate::StartMethod::Fork), which this always is, but for `WORKER_START=thread`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::ThreadsRunning`] while other threads run in this program; `Panicked`, `Exited` and
+    /// `Io`, which it also is where the builder asks for restarts, for a closure runs once. Nothing is left
+    /// behind then.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use worker_core::{Builder, Handle, process_actor};
+    ///
+    /// pub struct Table { rows: Vec<u64> }
+    ///
+    /// #[process_actor]
+    /// impl Table {
+    ///     pub fn new() -> Self { Self { rows: Vec::new() } }
+    ///     pub fn sum(&self) -> u64 { self.rows.iter().sum() }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let rows = (0..1_000_000).collect();
+    ///     let handle = Handle::fork(&Builder::new(), move || Table { rows })?;
+    ///     println!("{}", TableFrontend::from(handle).sum()?);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn fork(builder: &Builder, make: impl FnOnce() -> A + Send + 'static) -> Result<Self, SpawnError> {
+        if builder.in_group || builder.restart.when != When::Never {
+            let message = "an actor made by a closure cannot be restarted: the closure runs once";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message).into());
+        }
+        let run = Run::Closure(Box::new(move |start| backend::serve_made(start, make)));
+        let starting = Starting::begin(builder, A::NAME, run, &|_| Ok(()))?;
+        Self::finish::<_, std::convert::Infallible>(builder, starting, None)
+    }
+
+    fn finish<Form, E: Portable<Form>>(
+        builder: &Builder,
+        starting: Starting,
+        recipe: Option<Recipe>,
+    ) -> Result<Self, SpawnError<E>> {
+        let (life, made) = starting.finish_first()?;
         let error = match made {
             Ok(Outcome { kind: Kind::Returned, .. }) => {
-                let remote = Remote { core: Arc::new(core), timeout: builder.call_timeout };
+                let lives = Arc::new(Lives::new(life, builder.on_timeout, recipe)?);
+                let remote = Remote { process: Process::new(lives), timeout: builder.call_timeout };
                 return Ok(Self { remote, actor: PhantomData });
             }
             Ok(outcome) => spawn_error(outcome),
             Err(Fault::NotSent(exit) | Fault::Exited(exit)) => SpawnError::Exited(exit),
             Err(Fault::Value(cause)) => SpawnError::Encode(EncodeError::new::<A::Constructor<'_>>(cause)),
             Err(Fault::Memory(error)) => SpawnError::Io(error),
-            Err(Fault::TimedOut) => unreachable!("a spawn has no deadline"),
+            Err(Fault::TimedOut | Fault::NotSentInTime) => unreachable!("a spawn has no deadline"),
         };
-        // Nothing is left behind: the process, which has no actor, ends now.
-        let _ = core.process.kill();
-        core.process.wait();
+        // Nothing is left behind: the process, which has no actor, is ending, and gets the time to.
+        let _ = life.see_end();
         Err(error)
     }
 
@@ -84,7 +137,7 @@ impl<A: Actor> Handle<A> {
         })
     }
 
-    /// Sends a call and returns at once.
+    /// Sends a call; returns once it is queued, which takes time only while there is no room for it.
     pub fn call_async<ValueForm, ErrorForm, T, E>(&self, request: &A::Request<'_>) -> Pending<T, E>
     where
         T: Portable<ValueForm>,
@@ -97,7 +150,7 @@ impl<A: Actor> Handle<A> {
     ///
     /// # Errors
     ///
-    /// `NotSent`, `TimedOut` while there is no room for it, and `Encode`.
+    /// `NotSent`, `NotSentInTime` and `Encode`.
     #[inline]
     pub fn send(&self, request: &A::Request<'_>) -> Result<(), CallError> {
         self.send_payload::<A::Request<'_>>(Kind::OneWay, &|writer| codec::encode(request, writer))
@@ -120,7 +173,7 @@ impl<A: Actor> Handle<A> {
         })
     }
 
-    /// Sends a call of a generic method and returns at once.
+    /// Sends a call of a generic method; returns once it is queued.
     pub fn call_generic_async<ValueForm, ErrorForm, G, T, E>(&self, request: &G) -> Pending<T, E>
     where
         G: GenericRequest<A>,
@@ -131,9 +184,7 @@ impl<A: Actor> Handle<A> {
             Ok(offset) => self.start::<_, _, G, T, E>(Kind::GenericRequest, &|writer| {
                 generic::write(request, offset, writer)
             }),
-            Err(error) => {
-                Pending::new(Arc::clone(&self.core), Err(error), decode::<ValueForm, ErrorForm, T, E>)
-            }
+            Err(error) => Pending::new(Err(error), decode::<ValueForm, ErrorForm, T, E>),
         }
     }
 
@@ -159,16 +210,21 @@ impl<A: Actor> Handle<A> {
         E: Portable<ErrorForm>,
     {
         let deadline = self.deadline();
-        let client = &self.core.client;
-        let ticket = client.start(kind, payload, deadline).map_err(|fault| self.timed_out::<R, E>(fault))?;
-        match client.wait(ticket, deadline) {
+        let mut killed = false;
+        let outcome = self.lives().attempt(deadline, |life| {
+            let ticket = life.client.start(kind, payload, deadline);
+            let outcome = ticket.and_then(|ticket| {
+                life.client.wait(ticket, deadline).inspect_err(|fault| {
+                    if let Fault::TimedOut = fault {
+                        life.client.forget(ticket);
+                    }
+                })
+            });
+            outcome.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))
+        });
+        match outcome {
             Ok(outcome) => decode(outcome),
-            Err(fault) => {
-                if let Fault::TimedOut = fault {
-                    client.forget(ticket);
-                }
-                Err(self.timed_out::<R, E>(fault))
-            }
+            Err(fault) => Err(fault_error::<R, E>(fault, killed)),
         }
     }
 
@@ -178,40 +234,50 @@ impl<A: Actor> Handle<A> {
         T: Portable<ValueForm>,
         E: Portable<ErrorForm>,
     {
-        let started = self
-            .core
-            .client
-            .start(kind, payload, self.deadline())
-            .map_err(|fault| self.timed_out::<R, E>(fault));
-        Pending::new(Arc::clone(&self.core), started, decode::<ValueForm, ErrorForm, T, E>)
+        let deadline = self.deadline();
+        let mut killed = false;
+        let started = self.lives().attempt(deadline, |life| {
+            self.must_live(life)?;
+            let ticket = life.client.start(kind, payload, deadline);
+            let ticket = ticket.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))?;
+            Ok((Arc::clone(life), ticket))
+        });
+        let started = started.map_err(|fault| fault_error::<R, E>(fault, killed));
+        Pending::new(started, decode::<ValueForm, ErrorForm, T, E>)
+    }
+
+    fn send_payload<R: ?Sized>(&self, kind: Kind, payload: Payload<'_>) -> Result<(), CallError> {
+        let deadline = self.deadline();
+        let mut killed = false;
+        let sent = self.lives().attempt(deadline, |life| {
+            self.must_live(life)?;
+            let sent = life.client.send_one_way(kind, payload, deadline);
+            sent.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))
+        });
+        sent.map_err(|fault| fault_error::<R, _>(fault, killed))
     }
 
     #[inline]
-    fn send_payload<R: ?Sized>(&self, kind: Kind, payload: Payload<'_>) -> Result<(), CallError> {
-        let sent = self.core.client.send_one_way(kind, payload, self.deadline());
-        sent.map_err(|fault| self.timed_out::<R, _>(fault))
+    fn must_live(&self, life: &Life) -> Result<(), Fault> {
+        if self.lives().is_over(life) { Err(Fault::NotSent(life.body.wait())) } else { Ok(()) }
+    }
+
+    /// Ends a backend that did not answer in time, or had no room in time, if that was asked for.
+    fn kill_at_timeout(&self, life: &Life, fault: &Fault) -> bool {
+        let is_late = matches!(fault, Fault::TimedOut | Fault::NotSentInTime);
+        if !is_late || self.lives().on_timeout != OnTimeout::Kill {
+            return false;
+        }
+        let killed = life.body.kill().is_ok();
+        if killed {
+            life.body.wait();
+        }
+        killed
     }
 
     #[inline]
     fn deadline(&self) -> Option<Instant> {
-        self.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
-    }
-
-    /// Turns a fault of a request of type `R` into an error, and does what is to be done at a timeout.
-    #[cold]
-    fn timed_out<R: ?Sized, E>(&self, fault: Fault) -> CallError<E> {
-        match fault {
-            Fault::TimedOut if self.core.on_timeout == OnTimeout::Kill => {
-                let killed = self.core.process.kill().is_ok();
-                if killed {
-                    self.core.process.wait();
-                }
-                CallError::TimedOut { killed }
-            }
-            Fault::Value(cause) => CallError::Encode(EncodeError::new::<R>(cause)),
-            Fault::Memory(error) => CallError::Encode(EncodeError::new::<R>(error)),
-            other => call_error(other),
-        }
+        self.remote.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
     }
 }
 
@@ -221,6 +287,11 @@ impl<A> Handle<A> {
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         let remote = Remote { timeout: Some(timeout), ..self.remote.clone() };
         Self { remote, actor: PhantomData }
+    }
+
+    #[inline]
+    fn lives(&self) -> &Lives {
+        self.remote.process.lives()
     }
 }
 
@@ -240,18 +311,8 @@ impl<A> Deref for Handle<A> {
 
 impl<A> fmt::Debug for Handle<A> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let process = &self.core.process;
+        let process = self.process();
         formatter.debug_struct("Handle").field("name", &process.name()).field("pid", &process.pid()).finish()
-    }
-}
-
-impl<E> From<Refused> for SpawnError<E> {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::ThreadsRunning(threads) => Self::ThreadsRunning { threads },
-            Refused::Executable(reason) => Self::Executable(reason),
-            Refused::Io(error) => Self::Io(error),
-        }
     }
 }
 
@@ -259,55 +320,13 @@ fn instance<A: Actor, G: GenericRequest<A>, E>() -> Result<u64, CallError<E>> {
     generic::offset_of::<A, G>().map_err(|cause| CallError::Encode(EncodeError::new::<G>(cause)))
 }
 
-#[inline]
-fn decode<ValueForm, ErrorForm, T, E>(mut outcome: Outcome) -> Result<T, CallError<E>>
-where
-    T: Portable<ValueForm>,
-    E: Portable<ErrorForm>,
-{
-    let attached = outcome.attached.take();
-    let result = with_arrived(attached, || match outcome.kind {
-        Kind::Returned => T::read(&mut outcome.payload).map_err(CallError::Decode),
-        Kind::Failed => match E::read(&mut outcome.payload) {
-            Ok(error) => Err(CallError::Actor(error)),
-            Err(error) => Err(CallError::Decode(error)),
-        },
-        kind => Err(reported(kind, &outcome.payload)),
-    });
-    outcome.recycle();
-    result
-}
-
-#[cold]
-fn reported<E>(kind: Kind, payload: &[u8]) -> CallError<E> {
-    let report = match kind {
-        Kind::Panicked => codec::decode(payload).map(CallError::Panicked),
-        Kind::NotEncoded => codec::decode(payload).map(CallError::Encode),
-        Kind::NotDecoded => codec::decode(payload).map(CallError::Decode),
-        _ => Err(DecodeError::new::<E>("the reply is of a kind that no reply has")),
-    };
-    report.unwrap_or_else(CallError::Decode)
-}
-
-pub(super) fn call_error<E>(fault: Fault) -> CallError<E> {
-    match fault {
-        Fault::NotSent(exit) => CallError::NotSent(exit),
-        Fault::Exited(exit) => CallError::Exited(exit),
-        Fault::TimedOut => CallError::TimedOut { killed: false },
-        Fault::Value(cause) => CallError::Encode(EncodeError::new::<E>(cause)),
-        Fault::Memory(error) => CallError::Encode(EncodeError::new::<E>(error)),
+/// A constructor with its arguments, for every life that will run it.
+fn encoded<C: serde::Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), EncodeError> {
+    let mut bytes = Vec::new();
+    let (written, attached) = attached_by(|| codec::encode(constructor, &mut Writer::to_heap(&mut bytes)));
+    match written {
+        Ok(()) => Ok((bytes, attached)),
+        Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),
+        Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>("the heap has no end")),
     }
-}
-
-fn spawn_error<Form, E: Portable<Form>>(mut outcome: Outcome) -> SpawnError<E> {
-    let error = match outcome.kind {
-        Kind::Failed => E::read(&mut outcome.payload).map(SpawnError::Constructor),
-        kind => Ok(match reported::<E>(kind, &outcome.payload) {
-            CallError::Panicked(report) => SpawnError::Panicked(report),
-            CallError::Encode(error) => SpawnError::Encode(error),
-            CallError::Decode(error) => SpawnError::Decode(error),
-            _ => unreachable!("`reported` makes no other error"),
-        }),
-    };
-    error.unwrap_or_else(SpawnError::Decode)
 }

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
 
 use crate::errors::PanicReport;
 
@@ -16,20 +17,44 @@ thread_local! {
     /// at its first use, and that is dear in a new process: nothing touches it without need.
     static HAS_REPORT: Cell<bool> = const { Cell::new(false) };
     static LAST: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
+    /// Tells the caller of a panic that nobody will catch, because the program is built to abort.
+    static LAST_WORDS: RefCell<Option<LastWords>> = const { RefCell::new(None) };
+}
+
+/// Tells a caller of the panic that ends the process; says whether it could be told.
+pub(super) type LastWords = Box<dyn Fn(&PanicReport) -> bool>;
+
+/// Whether a panic ends the process, once its hook has run.
+pub(super) const ABORTS: bool = cfg!(panic = "abort");
+
+/// Says how to tell the caller of what runs next, where a panic [`ABORTS`].
+pub(super) fn before_abort(last_words: LastWords) {
+    LAST_WORDS.set(Some(last_words));
 }
 
 /// Puts a hook before the one in place: panics with a caller are kept for it, all others go on to it.
 pub(super) fn install_hook() {
-    let previous = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if HAS_CALLER.get() {
-            let report = report(info);
-            LAST.with(|last| *last.borrow_mut() = Some(report));
-            HAS_REPORT.set(true);
-        } else {
-            previous(info);
-        }
-    }));
+    // Once, because backends that are threads share a process, and its hook.
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if HAS_CALLER.get() {
+                let report = report(info);
+                if ABORTS {
+                    let told = LAST_WORDS.take().is_some_and(|last_words| last_words(&report));
+                    if !told {
+                        previous(info);
+                    }
+                    return;
+                }
+                LAST.with(|last| *last.borrow_mut() = Some(report));
+                HAS_REPORT.set(true);
+            } else {
+                previous(info);
+            }
+        }));
+    });
 }
 
 /// Runs code of the user whose panic is told to a caller.

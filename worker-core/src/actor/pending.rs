@@ -6,10 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::handle::call_error;
-use super::remote::Core;
+use super::outcome::fault_error;
 use crate::calls::{Fault, Outcome, Ticket};
 use crate::errors::CallError;
+use crate::process::Life;
 
 /// The result of a call that was sent and not waited for.
 ///
@@ -39,35 +39,34 @@ use crate::errors::CallError;
 /// ```
 #[must_use = "the reply is thrown away with it"]
 pub struct Pending<T, E = std::convert::Infallible> {
-    core: Arc<Core>,
     state: State<T, E>,
     decode: fn(Outcome) -> Result<T, CallError<E>>,
 }
 
 enum State<T, E> {
-    InFlight(Ticket),
+    /// In flight to this life of the actor, which it keeps alive.
+    InFlight(Arc<Life>, Ticket),
     /// It did not leave, or it has come back and been taken out of the table.
     Done(Option<Result<T, CallError<E>>>),
 }
 
 impl<T, E> Pending<T, E> {
     pub(super) fn new(
-        core: Arc<Core>,
-        started: Result<Ticket, CallError<E>>,
+        started: Result<(Arc<Life>, Ticket), CallError<E>>,
         decode: fn(Outcome) -> Result<T, CallError<E>>,
     ) -> Self {
         let state = match started {
-            Ok(ticket) => State::InFlight(ticket),
+            Ok((life, ticket)) => State::InFlight(life, ticket),
             Err(error) => State::Done(Some(Err(error))),
         };
-        Self { core, state, decode }
+        Self { state, decode }
     }
 
     /// Waits for the result.
     ///
     /// # Errors
     ///
-    /// Every variant of [`CallError`]; `TimedOut` only if there was no room to send the request in time, for
+    /// Every variant of [`CallError`] but `TimedOut`: what had no room in time is `NotSentInTime`, and after that
     /// there is no deadline here.
     ///
     /// # Panics
@@ -93,20 +92,57 @@ impl<T, E> Pending<T, E> {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match &self.state {
-            State::InFlight(ticket) => self.core.client.is_ready(*ticket),
+            State::InFlight(life, ticket) => life.client.is_ready(*ticket),
             State::Done(_) => true,
         }
     }
 
+    /// Gives the call up; `Some` if its result had come already.
+    ///
+    /// The request has left, so the backend may run the method all the same, and throws nothing away
+    /// that it has begun: what comes back is. Work that must truly stop takes
+    /// [`OnTimeout::Kill`](crate::OnTimeout::Kill), or [`Process::kill`](crate::Process::kill).
+    ///
+    /// # Errors
+    ///
+    /// The error of a call that had failed already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use worker_core::process_actor;
+    ///
+    /// pub struct Echo;
+    ///
+    /// #[process_actor]
+    /// impl Echo {
+    ///     pub fn new() -> Self { Self }
+    ///     pub fn echo(&self, n: u64) -> u64 { n }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let echo = EchoFrontend::spawn()?;
+    /// echo.echo_async(1).cancel();
+    /// assert_eq!(echo.echo(2)?, 2); // no reply of another call ever comes here
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cancel(mut self) -> Option<Result<T, CallError<E>>> {
+        self.wait_until(Some(Instant::now()))
+    }
+
     fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<T, CallError<E>>> {
-        let ticket = match &mut self.state {
-            State::InFlight(ticket) => *ticket,
+        let (life, ticket) = match &mut self.state {
+            State::InFlight(life, ticket) => (&*life, *ticket),
             State::Done(result) => return result.take(),
         };
-        let result = match self.core.client.wait(ticket, deadline) {
+        let result = match life.client.wait(ticket, deadline) {
             Err(Fault::TimedOut) => return None,
             Ok(outcome) => (self.decode)(outcome),
-            Err(fault) => Err(call_error::<E>(fault)),
+            Err(fault) => {
+                life.body.announce();
+                Err(fault_error::<E, E>(fault, false))
+            }
         };
         self.state = State::Done(None);
         Some(result)
@@ -115,15 +151,15 @@ impl<T, E> Pending<T, E> {
 
 impl<T, E> Drop for Pending<T, E> {
     fn drop(&mut self) {
-        if let State::InFlight(ticket) = self.state {
-            self.core.client.forget(ticket);
+        if let State::InFlight(life, ticket) = &self.state {
+            life.client.forget(*ticket);
         }
     }
 }
 
 impl<T, E> fmt::Debug for Pending<T, E> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let in_flight = matches!(self.state, State::InFlight(_));
+        let in_flight = matches!(self.state, State::InFlight(..));
         formatter.debug_struct("Pending").field("in_flight", &in_flight).finish_non_exhaustive()
     }
 }

@@ -3,13 +3,10 @@
 //! Layer 6: over `calls` and `process`.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::calls::Client;
 use crate::errors::{Exit, StopError};
-use crate::process::{OnTimeout, Process};
-use crate::wire::kind::Kind;
+use crate::process::Process;
 
 /// The backend behind a frontend, whatever its actor is.
 ///
@@ -41,16 +38,8 @@ use crate::wire::kind::Kind;
 /// ```
 #[derive(Clone)]
 pub struct Remote {
-    pub(super) core: Arc<Core>,
+    pub(super) process: Process,
     pub(super) timeout: Option<Duration>,
-}
-
-/// What every handle of an actor shares.
-#[derive(Debug)]
-pub(super) struct Core {
-    pub(super) client: Client,
-    pub(super) process: Arc<Process>,
-    pub(super) on_timeout: OnTimeout,
 }
 
 impl Remote {
@@ -60,34 +49,70 @@ impl Remote {
     /// the process ends. After [`stop_timeout`](crate::Builder::stop_timeout) it gets SIGTERM, a second later
     /// SIGKILL; the [`Exit`] says what it took. A backend that has ended already gives its `Exit` again.
     ///
+    /// It is for good: whatever the [`Restart`](crate::Restart) policy says, there is no other life.
+    ///
     /// # Errors
     ///
     /// If the system refuses to signal the backend.
     pub fn stop(&self) -> Result<Exit, StopError> {
-        let core = &*self.core;
-        let client = &core.client;
-        let mut asked = false;
-        let exit = core.process.see_end(|until| {
-            if !asked {
-                asked = true;
-                // Whether it got through shows in whether the backend ends.
-                let _ = client.send_one_way(Kind::Stop, &|_| Ok(()), Some(until));
-            }
-            client.wait_death(Some(until))
-        })?;
-        Ok(exit)
+        Ok(self.process.lives().stop()?)
+    }
+
+    /// Asks the backend to end in order, and does not wait for it. Calls that come later fail.
+    ///
+    /// [`stop`](Remote::stop) then waits, and forces. Where there is no room for the question now, it
+    /// will ask again.
+    pub fn ask_to_stop(&self) {
+        self.process.lives().ask_to_stop();
     }
 
     /// The process of the backend.
     #[must_use]
     pub fn process(&self) -> &Process {
-        &self.core.process
+        &self.process
     }
+}
+
+/// Ends many backends at once: all are asked to end before any is waited for.
+///
+/// So it takes about as long as the slowest of them. A [`Group`](crate::Group) stops its members one after
+/// the other instead, because later ones may depend on earlier ones.
+///
+/// # Errors
+///
+/// For each, in order, as [`Remote::stop`].
+///
+/// # Examples
+///
+/// ```
+/// use worker_core::{process_actor, stop_all};
+///
+/// pub struct Sleeper;
+///
+/// #[process_actor]
+/// impl Sleeper {
+///     pub fn new() -> Self { Self }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (first, second) = (SleeperFrontend::spawn()?, SleeperFrontend::spawn()?);
+/// for exit in stop_all([&*first, &*second]) {
+///     assert!(exit?.is_clean());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn stop_all<'remotes>(
+    remotes: impl IntoIterator<Item = &'remotes Remote>,
+) -> Vec<Result<Exit, StopError>> {
+    let remotes: Vec<_> = remotes.into_iter().collect();
+    remotes.iter().for_each(|remote| remote.ask_to_stop());
+    remotes.iter().map(|remote| remote.stop()).collect()
 }
 
 impl fmt::Debug for Remote {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let process = &self.core.process;
+        let process = &self.process;
         formatter.debug_struct("Remote").field("name", &process.name()).field("pid", &process.pid()).finish()
     }
 }

@@ -46,8 +46,15 @@ pub enum CallError<E = Infallible> {
     NotSent(Exit),
     /// The backend died with the request in flight: whether the method ran is unknown.
     Exited(Exit),
-    /// The deadline passed first; a reply that still comes is thrown away.
+    /// The deadline passed with the request in flight: whether the method ran is unknown, and a reply
+    /// that still comes is thrown away.
     TimedOut {
+        /// Whether the backend was ended because of it.
+        killed: bool,
+    },
+    /// The deadline passed while the request waited for room, or for the actor to be restarted: it
+    /// never left and never will, so nothing was run, and it is safe to retry.
+    NotSentInTime {
         /// Whether the backend was ended because of it.
         killed: bool,
     },
@@ -70,9 +77,25 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::TimedOut { killed: true } => {
                 formatter.write_str("no reply before the deadline; the backend was killed")
             }
+            Self::NotSentInTime { killed: false } => {
+                formatter.write_str("the request was not sent: the deadline passed while it waited")
+            }
+            Self::NotSentInTime { killed: true } => formatter.write_str(
+                "the request was not sent: the deadline passed while it waited; the backend was killed",
+            ),
             Self::Encode(error) => error.fmt(formatter),
             Self::Decode(error) => error.fmt(formatter),
         }
+    }
+}
+
+impl<E> CallError<E> {
+    /// Whether the method was certainly not run by this call, so that a second one cannot run it twice.
+    ///
+    /// It says nothing about whether a second one would fare better.
+    #[must_use]
+    pub fn is_safe_to_retry(&self) -> bool {
+        matches!(self, Self::NotSent(_) | Self::NotSentInTime { .. })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Layer 0: plain data.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,14 +41,43 @@ pub struct Exit {
     pub name: String,
     /// What ended it.
     pub reason: ExitReason,
+    /// Whether the signal that ended it came of a stack that was used up, where that can be told:
+    /// on the main thread of the backend, which runs the actor.
+    pub stack_overflow: bool,
+    /// The end of what it wrote to its standard error; empty unless the builder said
+    /// [`Output::Tail`](crate::Output::Tail).
+    pub stderr_tail: String,
+    /// Set when there will be no next life, although a [`Restart`](crate::Restart) policy or a
+    /// [`Group`](crate::Group) would have begun one.
+    pub given_up: Option<GivenUp>,
+}
+
+/// Why a crashed actor is not restarted any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GivenUp {
+    /// Number of restarts that were allowed.
+    pub max: u32,
+    /// The window in which that many were allowed.
+    pub within: Duration,
+    /// What the last restart failed of, if it was a restart that failed.
+    pub failure: Option<String>,
 }
 
 impl Exit {
     pub(crate) fn new(pid: u32, name: &str, reason: ExitReason) -> Self {
-        Self { pid, name: name.to_owned(), reason }
+        Self {
+            pid,
+            name: name.to_owned(),
+            reason,
+            stack_overflow: false,
+            stderr_tail: String::new(),
+            given_up: None,
+        }
     }
 
-    /// Whether the backend ended in order: its hooks ran and its value was dropped.
+    /// Whether the backend ended in order, by all that its exit status tells: then its hooks ran and its value
+    /// was dropped, unless a method itself ended the process with status 0.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.reason == ExitReason::Clean
@@ -56,7 +86,21 @@ impl Exit {
 
 impl fmt::Display for Exit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "backend `{}` (pid {}) {}", self.name, self.pid, self.reason)
+        write!(formatter, "backend `{}` (pid {}) {}", self.name, self.pid, self.reason)?;
+        if self.stack_overflow {
+            formatter.write_str(": its stack was used up")?;
+        }
+        self.given_up.as_ref().map_or(Ok(()), |given_up| write!(formatter, "; {given_up}"))
+    }
+}
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max, within, failure } = self;
+        if let Some(failure) = failure {
+            write!(formatter, "the last attempt to restart it failed: {failure}; ")?;
+        }
+        write!(formatter, "it is not restarted again, as the limit is {max} restarts within {within:?}")
     }
 }
 
@@ -65,6 +109,8 @@ impl fmt::Display for Exit {
 #[non_exhaustive]
 pub enum ExitReason {
     /// It was asked to stop, or lost its last frontend, and ended in order with status 0.
+    ///
+    /// A method that itself ends the process with status 0 looks the same.
     Clean,
     /// It ended by itself with this exit status; 101 is a panic that had no caller to go to.
     Code(i32),

@@ -11,7 +11,7 @@ mod stop;
 
 pub use call::CallError;
 pub use codec::{DecodeError, EncodeError};
-pub use exit::{Exit, ExitReason};
+pub use exit::{Exit, ExitReason, GivenUp};
 pub use panic::PanicReport;
 pub use spawn::SpawnError;
 pub use stop::StopError;

@@ -2,7 +2,18 @@
 //! Not here: doing any of it.
 //! Layer 5: plain data.
 
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::fork_server::ForkServer;
+use super::limits::{Limits, Settings};
+use super::restart::Restart;
+use super::start::StartMethod;
+use crate::errors::Exit;
 
 /// Settings for the process of a backend; the same builder may spawn any number.
 ///
@@ -36,6 +47,31 @@ pub struct Builder {
     pub(crate) call_timeout: Option<Duration>,
     pub(crate) on_timeout: OnTimeout,
     pub(crate) link: Option<Link>,
+    pub(crate) start: Option<StartMethod>,
+    pub(crate) fork_server: Option<ForkServer>,
+    pub(crate) executable: Option<PathBuf>,
+    pub(crate) settings: Settings,
+    pub(crate) stderr: Output,
+    pub(crate) restart: Restart,
+    pub(crate) on_exit: Option<ExitListener>,
+    /// A group restarts the actor, whatever `restart` says.
+    pub(crate) in_group: bool,
+}
+
+/// Whoever asked to be told of every end.
+#[derive(Clone)]
+pub(crate) struct ExitListener(Arc<dyn Fn(&Exit) + Send + Sync>);
+
+impl ExitListener {
+    pub(crate) fn tell(&self, exit: &Exit) {
+        (self.0)(exit);
+    }
+}
+
+impl fmt::Debug for ExitListener {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ExitListener")
+    }
 }
 
 /// What becomes of a backend when a call to it times out.
@@ -47,6 +83,20 @@ pub enum OnTimeout {
     Abandon,
     /// The backend is killed, so that the work truly stops.
     Kill,
+}
+
+/// Where the standard error of a backend goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Output {
+    /// To that of the program.
+    #[default]
+    Inherit,
+    /// Nowhere.
+    Null,
+    /// Nowhere, but the last lines, up to 8 KiB, travel with the [`Exit`]. They are read by
+    /// the fork server, so the backend may write any amount.
+    Tail,
 }
 
 /// How a frontend and its backend are connected.
@@ -70,6 +120,14 @@ impl Default for Builder {
             call_timeout: None,
             on_timeout: OnTimeout::default(),
             link: None,
+            start: None,
+            fork_server: None,
+            executable: None,
+            settings: Settings::default(),
+            stderr: Output::default(),
+            restart: Restart::never(),
+            on_exit: None,
+            in_group: false,
         }
     }
 }
@@ -111,11 +169,133 @@ impl Builder {
         self
     }
 
+    /// Sets where the standard error of the backend goes: to that of the program by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use worker_core::{Builder, Output, process_actor};
+    ///
+    /// pub struct Complainer;
+    ///
+    /// #[process_actor]
+    /// impl Complainer {
+    ///     pub fn new() -> Self { Self }
+    ///     pub fn give_up(&self) {
+    ///         eprintln!("there is no more paper");
+    ///         std::process::abort()
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let complainer = ComplainerFrontend::spawn_with(&Builder::new().stderr(Output::Tail))?;
+    /// assert!(complainer.give_up().is_err());
+    /// assert_eq!(complainer.process().wait().stderr_tail, "there is no more paper\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stderr(mut self, output: Output) -> Self {
+        self.stderr = output;
+        self
+    }
+
+    /// Sets whether, and how often, a backend that has ended is made anew: with the same constructor and
+    /// the same arguments, under the same frontends. Never by default.
+    pub fn restart(mut self, policy: Restart) -> Self {
+        self.restart = policy;
+        self
+    }
+
+    /// Has `listener` told of the end of every process that this builder makes, once for each.
+    ///
+    /// No thread waits for that: `listener` runs on the thread that finds out, by a call, by `stop`,
+    /// or by asking [`Process`](crate::Process) or a [`Group`](crate::Group), and may itself make calls. An
+    /// end that nobody finds out is told to nobody.
+    ///
+    /// # Examples
+    ///
+    /// A receiver instead of a callback:
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use worker_core::{Builder, process_actor};
+    ///
+    /// pub struct Sleeper;
+    ///
+    /// #[process_actor]
+    /// impl Sleeper {
+    ///     pub fn new() -> Self { Self }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (sender, exits) = mpsc::channel();
+    /// let builder = Builder::new().on_exit(move |exit| { let _ = sender.send(exit.clone()); });
+    /// let sleeper = SleeperFrontend::spawn_with(&builder)?;
+    /// sleeper.process().kill()?;
+    /// let exit = sleeper.process().wait();
+    /// assert_eq!(exits.recv()?, exit);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_exit(mut self, listener: impl Fn(&Exit) + Send + Sync + 'static) -> Self {
+        self.on_exit = Some(ExitListener(Arc::new(listener)));
+        self
+    }
+
     /// Chooses the link instead of taking the best that the system offers.
     ///
     /// Where no builder does, the environment variable `WORKER_LINK` may: `shared-memory` or `socket`.
     pub fn link(mut self, link: Link) -> Self {
         self.link = Some(link);
+        self
+    }
+
+    /// Chooses how the process comes to be: see [`StartMethod`].
+    ///
+    /// The environment variable `WORKER_START` (`thread`, `exec` or `fork-server`) overrules every
+    /// builder, so that a whole program can be run another way.
+    pub fn start(mut self, method: StartMethod) -> Self {
+        self.start = Some(method);
+        self
+    }
+
+    /// Has the backend forked from a server of the program's own, with what that server has loaded.
+    pub fn fork_server(mut self, server: &ForkServer) -> Self {
+        self.fork_server = Some(server.clone());
+        self
+    }
+
+    /// Starts backends from this executable instead of the one that is running.
+    ///
+    /// It is for code in a library that a foreign program loads: name an executable that is linked to
+    /// the same library. What is started is never its `main`, but the code of this crate in it. The
+    /// environment variable `WORKER_EXECUTABLE` does the same for every builder that names none. A
+    /// [`ForkServer`] keeps the executable that it was made with.
+    pub fn executable(mut self, path: impl Into<PathBuf>) -> Self {
+        self.executable = Some(path.into());
+        self
+    }
+
+    /// Limits what the backend may use. They are set before its constructor runs.
+    ///
+    /// # Examples
+    ///
+    /// See [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Sets the niceness of the backend: from -20, most willing to run, to 19. Below that of the program
+    /// it takes a privilege, and the spawn fails without.
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.settings.niceness = Some(niceness);
+        self
+    }
+
+    /// Has the backend run on these processors alone, numbered as in `/proc/cpuinfo`.
+    pub fn cpus(mut self, cpus: &[usize]) -> Self {
+        self.settings.cpus = Some(cpus.to_vec());
         self
     }
 }

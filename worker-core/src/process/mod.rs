@@ -2,15 +2,29 @@
 //! Not here: what it does while it lives (`actor`), and the calls to it (`calls`).
 //! Layer 5: above `calls` and `link`.
 
+mod body;
 mod builder;
 mod fork_server;
+mod life;
+mod limits;
+mod lives;
 mod protocol;
-mod supervision;
+mod renewal;
+mod restart;
+mod start;
 mod usage;
+mod view;
 
-pub use builder::{Builder, Link, OnTimeout};
-pub use supervision::Process;
+pub use builder::{Builder, Link, OnTimeout, Output};
+pub use fork_server::ForkServer;
+pub use limits::Limits;
+pub use restart::{Backoff, Restart};
+pub use start::StartMethod;
 pub use usage::Usage;
+pub use view::Process;
 
-pub(crate) use fork_server::BackendStart;
-pub(crate) use supervision::{Refused, spawn};
+pub(crate) use life::{Life, Origin, Recipe, Starting};
+pub(crate) use lives::Lives;
+pub(crate) use renewal::{Renewal, as_supervisor};
+pub(crate) use restart::{Ledger, When};
+pub(crate) use start::{BackendStart, Refused, Run};

@@ -3,6 +3,7 @@
 //! Layer 1: system calls.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::clock::Moment;
-use super::retry_on_interrupt;
+use super::{retry_on_interrupt, stack};
 use crate::errors::ExitReason;
 
 /// Forks a process that is known to have one thread.
@@ -21,29 +22,43 @@ use crate::errors::ExitReason;
 /// `fork(2)`: in a process with one thread the child may go on as if nothing had happened.
 pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
     debug_assert_eq!(super::proc_files::thread_names().map_or(1, |names| names.len()), 1);
-    // SAFETY: the fork server checked at its start that it has one thread and starts none, so no
+    // SAFETY: the caller has counted the threads of this process, which starts none meanwhile, so no
     // lock can be held by a thread that does not exist in the child.
     unsafe { fork() }
+}
+
+/// A child that has ended and is no more in the process table.
+#[derive(Debug)]
+pub(crate) struct Reaped {
+    pub(crate) pid: Pid,
+    pub(crate) reason: ExitReason,
+    pub(crate) stack_overflow: bool,
+    /// A moment between its end and its being reaped.
+    pub(crate) gone_at: Moment,
 }
 
 /// Reaps one ended child, if there is one, and kills what is left of the group that it led.
 ///
 /// The moment lies between its end and its being reaped: whoever misses it in the process table
 /// looked later.
-pub(crate) fn reap_one() -> Option<(Pid, ExitReason, Moment)> {
+pub(crate) fn reap_one() -> Option<Reaped> {
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    let pid = retry_on_interrupt(|| waitid(Id::All, look)).ok()?.pid()?;
+    let status = retry_on_interrupt(|| waitid(Id::All, look)).ok()?;
+    let pid = status.pid()?;
     // Still a zombie, so the number of the group cannot be anybody else's by now.
     kill_group(pid);
     let gone_at = Moment::now();
-    match retry_on_interrupt(|| waitpid(pid, None)).ok()? {
-        WaitStatus::Exited(pid, 0) => Some((pid, ExitReason::Clean, gone_at)),
-        WaitStatus::Exited(pid, code) => Some((pid, ExitReason::Code(code), gone_at)),
-        WaitStatus::Signaled(pid, signal, core_dumped) => {
-            Some((pid, ExitReason::Signal { signal: signal as i32, core_dumped }, gone_at))
+    let wrong_access = matches!(status, WaitStatus::Signaled(_, Signal::SIGSEGV | Signal::SIGBUS, _));
+    let stack_overflow = wrong_access && stack::was_used_up(pid);
+    let reason = match retry_on_interrupt(|| waitpid(pid, None)).ok()? {
+        WaitStatus::Exited(_, 0) => ExitReason::Clean,
+        WaitStatus::Exited(_, code) => ExitReason::Code(code),
+        WaitStatus::Signaled(_, signal, core_dumped) => {
+            ExitReason::Signal { signal: signal as i32, core_dumped }
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Reaped { pid, reason, stack_overflow, gone_at })
 }
 
 /// Kills what is left of the process group that a backend led.
@@ -81,6 +96,34 @@ extern "C" fn close_kept() {
         // SAFETY: the numbers are those of the link, which the child of the fork does not use.
         unsafe { libc::close(descriptor) };
     }
+}
+
+/// Makes these numbers lead nowhere, without giving them free.
+pub(crate) fn replace_by_nothing(descriptors: &[RawFd]) {
+    let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") else {
+        // Without it they are closed at least; a value that closes its number again gets an error.
+        close_by_number(descriptors);
+        return;
+    };
+    for &number in descriptors {
+        // SAFETY: the numbers belong to values of the program, of which this process is a copy that
+        // uses none of them, and each stays open.
+        unsafe { libc::dup3(nothing.as_raw_fd(), number, libc::O_CLOEXEC) };
+    }
+}
+
+/// Closes descriptors whose owners this process never comes back to.
+pub(crate) fn close_by_number(descriptors: &[RawFd]) {
+    for &number in descriptors {
+        // SAFETY: whatever owns the number is a copy of the parent's, in a process that never uses it.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Writes out what C code has buffered.
+pub(crate) fn flush_standard_streams() {
+    // SAFETY: a null pointer stands for every stream that is open for writing.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
 /// Ends this process at once: no destructors, no exit handlers, no flushing.

@@ -9,14 +9,17 @@ pub(crate) mod cpu;
 pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
+pub(crate) mod huge_pages;
 pub(crate) mod init_array;
 pub(crate) mod limits;
 pub(crate) mod memory;
 pub(crate) mod module;
 pub(crate) mod pidfd;
+pub(crate) mod poll;
 pub(crate) mod proc_files;
 pub(crate) mod signals;
 pub(crate) mod socket;
+pub(crate) mod stack;
 pub(crate) mod title;
 
 use std::{fmt, io};

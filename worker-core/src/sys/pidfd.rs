@@ -55,6 +55,19 @@ impl PidFd {
     }
 }
 
+/// Makes the number of one descriptor stand for the file of another, in one step.
+///
+/// Whoever has borrowed the number keeps an open descriptor; only what it leads to changes.
+///
+/// # Source
+///
+/// `dup3(2)`.
+pub(crate) fn stand_for(number: &OwnedFd, other: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: both are open for the length of the borrows, and they differ: `number` is a duplicate.
+    let result = unsafe { libc::dup3(other.as_raw_fd(), number.as_raw_fd(), libc::O_CLOEXEC) };
+    Errno::result(result).map(drop)
+}
+
 impl AsFd for PidFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

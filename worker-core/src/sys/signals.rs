@@ -16,6 +16,12 @@ pub(crate) fn reset() {
         // SAFETY: neither disposition runs any code. SIGKILL and SIGSTOP refuse, and that is fine.
         let _ = unsafe { sigaction(signal, action) };
     }
+    for number in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: as above; `Signal` has no names for these.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+    // Its disposition is as good as the default, which it falls back to.
+    super::stack::watch();
     unblock_all();
 }
 

@@ -1,0 +1,151 @@
+//! What an ended backend leaves behind: its last lines, and what its end came of.
+//! Not here: programs built with `panic = "abort"` (`examples/last_words.rs`).
+//! Layer: the public surface.
+
+mod support;
+
+use std::io::Write;
+use std::process::{self, Command};
+use std::{hint, io};
+
+use nix::sys::signal::{Signal, raise};
+use support::watchdog;
+use worker_core::{Builder, CallError, Exit, ExitReason, Output, process_actor};
+
+pub struct Speaker;
+
+#[process_actor]
+impl Speaker {
+    pub fn new() -> Self {
+        Self
+    }
+
+    pub fn say(&self, what: &str, times: u32) {
+        for _ in 0..times {
+            eprintln!("{what}");
+        }
+    }
+
+    pub fn end(&self, what: &str) {
+        eprint!("{what}");
+        process::exit(7)
+    }
+
+    #[oneway]
+    pub fn panic(&self) {
+        panic!("nobody waits for this");
+    }
+
+    pub fn leave_somebody_writing(&self) -> u32 {
+        let child = Command::new("sh").args(["-c", "while :; do echo again >&2; done"]).spawn();
+        child.expect("a shell").id()
+    }
+
+    pub fn use_up_the_stack(&self, depth: u64) -> u64 {
+        let frame = hint::black_box([depth; 64]);
+        if depth == u64::MAX { frame[0] } else { self.use_up_the_stack(depth + 1) + frame[63] }
+    }
+
+    pub fn use_up_the_stack_of_a_thread(&self) -> u64 {
+        std::thread::spawn(|| Self.use_up_the_stack(0)).join().unwrap()
+    }
+
+    #[allow(unsafe_code)]
+    pub fn touch_what_is_not_there(&self) -> u8 {
+        let nowhere = hint::black_box(8_usize) as *const u8;
+        // SAFETY: it is not: this is how to be ended by the kernel.
+        unsafe { nowhere.read_volatile() }
+    }
+
+    pub fn raise(&self, signal: i32) {
+        raise(Signal::try_from(signal).unwrap()).unwrap();
+    }
+}
+
+fn speaker() -> SpeakerFrontend {
+    SpeakerFrontend::spawn_with(&Builder::new().stderr(Output::Tail)).unwrap()
+}
+
+fn exit_of<T: std::fmt::Debug>(result: Result<T, CallError>) -> Exit {
+    match result {
+        Err(CallError::Exited(exit)) => exit,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_last_lines_travel_with_every_exit() {
+    let _watchdog = watchdog();
+    let clean = speaker();
+    clean.say("hello", 2).unwrap();
+    assert_eq!(clean.stop().unwrap().stderr_tail, "hello\nhello\n");
+    let ended = exit_of(speaker().end("no end of line"));
+    assert_eq!((ended.reason, ended.stderr_tail.as_str()), (ExitReason::Code(7), "no end of line"));
+    let silent = speaker();
+    silent.process().kill().unwrap();
+    assert_eq!(silent.process().wait().stderr_tail, "");
+}
+
+#[test]
+fn any_amount_is_written_without_waiting_and_the_end_is_kept() {
+    let _watchdog = watchdog();
+    let speaker = speaker();
+    let line = "x".repeat(1000);
+    speaker.say(&line, 5000).unwrap();
+    speaker.say("the end", 1).unwrap();
+    let tail = speaker.stop().unwrap().stderr_tail;
+    assert!(tail.starts_with(&line) && tail.ends_with("\nthe end\n"), "{} bytes", tail.len());
+    assert!(tail.len() > 4096 && tail.len() <= 8192, "{} bytes", tail.len());
+}
+
+#[test]
+fn a_panic_without_a_caller_is_among_the_last_words() {
+    let _watchdog = watchdog();
+    let speaker = speaker();
+    speaker.panic().unwrap();
+    let tail = speaker.stop().unwrap().stderr_tail;
+    assert!(tail.contains("nobody waits for this") && tail.contains("last_words.rs:"), "{tail}");
+}
+
+#[test]
+fn whoever_still_writes_holds_up_nobody() {
+    let _watchdog = watchdog();
+    let speaker = speaker();
+    speaker.leave_somebody_writing().unwrap();
+    let exit = speaker.stop().unwrap();
+    assert!(exit.is_clean(), "{exit}");
+}
+
+#[test]
+fn nothing_is_kept_where_it_was_not_asked_for() {
+    let _watchdog = watchdog();
+    let speaker = SpeakerFrontend::spawn_with(&Builder::new().stderr(Output::Null)).unwrap();
+    speaker.say("to nobody", 1).unwrap();
+    assert_eq!(speaker.stop().unwrap().stderr_tail, "");
+    writeln!(io::stderr(), "the program's own is as it was").unwrap();
+}
+
+#[test]
+fn a_stack_that_was_used_up_is_told_apart() {
+    let _watchdog = watchdog();
+    let exit = exit_of(speaker().use_up_the_stack(0));
+    assert!(matches!(exit.reason, ExitReason::Signal { signal, .. } if signal == Signal::SIGSEGV as i32));
+    assert!(exit.stack_overflow && exit.to_string().contains("stack"), "{exit}");
+
+    let exit = exit_of(speaker().touch_what_is_not_there());
+    assert!(matches!(exit.reason, ExitReason::Signal { signal, .. } if signal == Signal::SIGSEGV as i32));
+    assert!(!exit.stack_overflow, "{exit}");
+
+    let exit = exit_of(speaker().use_up_the_stack_of_a_thread());
+    assert!(matches!(exit.reason, ExitReason::Signal { .. }), "{exit}");
+}
+
+#[test]
+fn a_signal_that_was_sent_ends_a_backend_at_once() {
+    let _watchdog = watchdog();
+    for sent in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGABRT, Signal::SIGTERM] {
+        let exit = exit_of(speaker().raise(sent as i32));
+        assert!(matches!(exit.reason, ExitReason::Signal { signal, .. } if signal == sent as i32), "{exit}");
+        assert!(!exit.stack_overflow);
+    }
+}

@@ -1,0 +1,297 @@
+//! The process of one life of a backend: born, alive, ended.
+//! Not here: making it (`supervision`), the life after it (`lives`), and calls (`calls`).
+//! Layer 5: over `sys`.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use super::builder::{Builder, ExitListener};
+use super::protocol::{self, Notice, Refusal};
+use super::start::{Held, Keeper, Refused};
+use super::usage::Usage;
+use crate::calls::{Death, Ending};
+use crate::errors::{Exit, ExitReason};
+use crate::link::beside::Beside;
+use crate::sys::clock::Moment;
+use crate::sys::pidfd::PidFd;
+
+/// Time that a backend which has closed its link gets at least to be gone, before it is killed.
+const LINGER: Duration = Duration::from_secs(1);
+/// Time that the fork server gets to say how a backend ended.
+const REPORT: Duration = Duration::from_secs(10);
+/// Time between SIGTERM and SIGKILL.
+const TERM_GRACE: Duration = Duration::from_secs(1);
+
+/// The process of one life. Once it has ended it stays so, and no other is ever signalled in its place.
+pub(crate) struct Body {
+    name: String,
+    stop_timeout: Duration,
+    /// On it the fork server tells of birth and end.
+    beside: Arc<Beside>,
+    birth: OnceLock<Result<Birth, Refusal>>,
+    /// Why the process could not begin.
+    failure: OnceLock<Refusal>,
+    /// When this program first saw that the process had ended.
+    seen_ended: OnceLock<Moment>,
+    end: OnceLock<(Exit, Option<Moment>)>,
+    on_exit: Option<ExitListener>,
+    /// Whether the listener has been told of the end.
+    told: AtomicBool,
+    _held: Held,
+    keeper: Keeper,
+}
+
+#[derive(Debug)]
+struct Birth {
+    pid: u32,
+    /// Readable at the end, and of a process its pidfd.
+    pidfd: PidFd,
+}
+
+impl Body {
+    pub(super) fn new(
+        name: String,
+        builder: &Builder,
+        beside: Arc<Beside>,
+        mut keeper: Keeper,
+        held: Held,
+    ) -> Self {
+        let birth = OnceLock::new();
+        if let Some(descriptor) = keeper.take_thread() {
+            let pidfd = PidFd::from(descriptor);
+            birth.get_or_init(|| Ok(Birth { pid: std::process::id(), pidfd }));
+        }
+        Self {
+            name,
+            stop_timeout: builder.stop_timeout,
+            beside,
+            birth,
+            failure: OnceLock::new(),
+            seen_ended: OnceLock::new(),
+            end: OnceLock::new(),
+            on_exit: builder.on_exit.clone(),
+            told: AtomicBool::new(false),
+            _held: held,
+            keeper,
+        }
+    }
+
+    /// Tells the listener of the end, if there is one and it is known: once, on this thread.
+    ///
+    /// Nothing may be locked, and this thread must not lead: the listener is free to make calls.
+    pub(crate) fn announce(&self) {
+        let (Some(listener), Some((exit, _))) = (&self.on_exit, self.end.get()) else { return };
+        // Relaxed: only that one thread sees `false` counts; what it tells is in `end`.
+        if !self.told.swap(true, Ordering::Relaxed) {
+            listener.tell(exit);
+        }
+    }
+
+    /// Grace before SIGTERM.
+    pub(super) fn stop_timeout(&self) -> Duration {
+        self.stop_timeout
+    }
+
+    /// Process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.born().map_or(0, |birth| birth.pid)
+    }
+
+    /// Name given by [`Builder::name`], or the name of the actor's type.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the process has not ended.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.end.get().is_none() && self.ended_by(Some(Instant::now())).is_ok_and(|ended| !ended)
+    }
+
+    /// Whether somebody has waited for the end, and seen it.
+    #[inline]
+    pub(crate) fn is_known_to_have_ended(&self) -> bool {
+        self.end.get().is_some()
+    }
+
+    /// What the process uses at this moment; all zero once it has ended.
+    pub(crate) fn usage(&self) -> Usage {
+        let usage = Usage::of(self.pid());
+        // The number may have been given to another process by now; then it was not ours we looked at.
+        if self.is_alive() { usage } else { Usage::default() }
+    }
+
+    /// Ends the process at once, by SIGKILL. That it has ended already is no error.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        self.signal(Signal::SIGKILL)
+    }
+
+    /// Waits until the process has ended, and says how. It does not ask it to end.
+    pub(crate) fn wait(&self) -> Exit {
+        self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
+    }
+
+    /// Waits until the process has ended; `None` when the deadline passed.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<Option<(Exit, Option<Moment>)>> {
+        if let Some(end) = self.end.get() {
+            return Ok(Some(end.clone()));
+        }
+        if !self.ended_by(deadline)? {
+            return Ok(None);
+        }
+        Ok(Some(self.end.get_or_init(|| self.receive_end()).clone()))
+    }
+
+    /// Asks, then forces: SIGTERM at the end of the stop timeout, SIGKILL after one second more.
+    ///
+    /// The caller has asked already; `wait_briefly` waits for the end, as it likes, up to a moment.
+    pub(crate) fn see_end(&self, mut wait_briefly: impl FnMut(Instant) -> Option<Exit>) -> io::Result<Exit> {
+        if let Some(exit) = wait_briefly(Instant::now() + self.stop_timeout) {
+            return Ok(exit);
+        }
+        self.signal(Signal::SIGTERM)?;
+        if let Some(exit) = wait_briefly(Instant::now() + TERM_GRACE) {
+            return Ok(exit);
+        }
+        self.kill()?;
+        Ok(self.wait())
+    }
+
+    /// Waits until the fork server has said whether there is a process.
+    pub(crate) fn wait_born(&self) -> Result<(), Refused> {
+        match (self.birth(), self.failure.get()) {
+            (Ok(_), None) => Ok(()),
+            (Err(refusal), _) | (_, Some(refusal)) => Err(refusal.clone().into()),
+        }
+    }
+
+    fn birth(&self) -> &Result<Birth, Refusal> {
+        self.birth.get_or_init(|| self.receive_birth())
+    }
+
+    fn born(&self) -> Option<&Birth> {
+        self.birth().as_ref().ok()
+    }
+
+    fn ended_by(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        let ended = self.born().map_or(Ok(true), |birth| birth.pidfd.wait_ended(deadline))?;
+        if ended {
+            self.seen_ended.get_or_init(Moment::now);
+        }
+        Ok(ended)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let Some(birth) = self.born() else { return Ok(()) };
+        if self.keeper.thread().is_none() {
+            return birth.pidfd.signal(signal);
+        }
+        if self.ended_by(Some(Instant::now()))? {
+            return Ok(());
+        }
+        let message = format!(
+            "backend `{}` is a thread of this program (StartMethod::Thread), which cannot be ended by force; \
+             it ends by `stop`, or with the program",
+            self.name
+        );
+        Err(io::Error::new(io::ErrorKind::Unsupported, message))
+    }
+
+    fn receive_birth(&self) -> Result<Birth, Refusal> {
+        let lost = || Refusal::System {
+            doing: "the fork server ended before it made the backend".to_owned(),
+            errno: Errno::ECHILD as i32,
+        };
+        let cut_off = || Refusal::System {
+            doing: "the descriptor of a new process could not be taken".to_owned(),
+            errno: Errno::EMFILE as i32,
+        };
+        let message = self.beside.next_notice(None).ok_or_else(lost)?;
+        match protocol::decode(&message.bytes).ok_or_else(lost)? {
+            Notice::Born { pid } => {
+                let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
+                Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
+            }
+            Notice::Refused(refusal) => Err(refusal),
+            Notice::Failed(_) | Notice::Ended { .. } => Err(lost()),
+        }
+    }
+
+    /// Takes its parent's word for how the process ended. It has; that is known.
+    fn receive_end(&self) -> (Exit, Option<Moment>) {
+        let told = match self.keeper.thread() {
+            Some(thread) => {
+                thread.reason().map(|(reason, gone_at)| (Exit::new(self.pid(), &self.name, reason), gone_at))
+            }
+            None => self.born().and_then(|_| self.receive_exit()),
+        };
+        self.keeper.backend_ended();
+        match told {
+            Some((exit, gone_at)) => {
+                let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
+                (exit, Some(gone_at))
+            }
+            None => self.unknown_end(),
+        }
+    }
+
+    fn receive_exit(&self) -> Option<(Exit, Moment)> {
+        let deadline = Some(Instant::now() + REPORT);
+        loop {
+            let message = self.beside.next_notice(deadline)?;
+            match protocol::decode(&message.bytes)? {
+                Notice::Ended { reason, stack_overflow, stderr_tail, gone_at } => {
+                    let exit = Exit::new(self.pid(), &self.name, reason);
+                    return Some((Exit { stack_overflow, stderr_tail, ..exit }, gone_at));
+                }
+                Notice::Failed(refusal) => {
+                    self.failure.get_or_init(|| refusal);
+                }
+                Notice::Born { .. } | Notice::Refused(_) => return None,
+            }
+        }
+    }
+
+    fn unknown_end(&self) -> (Exit, Option<Moment>) {
+        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), self.seen_ended.get().copied())
+    }
+
+    /// Finds out how the backend ended, once its link has.
+    pub(super) fn find_death(&self, ending: Ending) -> Death {
+        // Its exit handlers run behind the end of its link, and belong to its time to stop.
+        let gone_by = Instant::now().checked_add(self.stop_timeout.max(LINGER));
+        let lingers = ending == Ending::Broken || !self.ended_by(gone_by).unwrap_or(false);
+        if lingers {
+            // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
+            let _ = self.kill();
+        }
+        let (exit, gone_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
+        Death { exit, gone_at }
+    }
+}
+
+impl AsFd for Body {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.birth() {
+            Ok(birth) => birth.pidfd.as_fd(),
+            Err(_) => unreachable!("a frontend exists only for a process that was born"),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut output = formatter.debug_struct("Body");
+        output.field("name", &self.name);
+        if let Some(Ok(birth)) = self.birth.get() {
+            output.field("pid", &birth.pid);
+        }
+        output.field("end", &self.end.get().map(|(exit, _)| &exit.reason)).finish()
+    }
+}

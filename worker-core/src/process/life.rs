@@ -1,0 +1,160 @@
+//! One life of an actor: its process and the calls to it; and how another one is begun.
+//! Not here: when that is done (`renewal`).
+//! Layer 5: above `calls`.
+//!
+//! Each life has a link of its own, which ends with it. So a reply of an earlier life has no way by
+//! which it could reach a call to a later one.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::body::Body;
+use super::builder::Builder;
+use super::start::{self, BackendStart, Refused, Run};
+use crate::calls::{Client, Fault, Outcome, Ticket};
+use crate::errors::{Exit, PanicReport};
+use crate::link::Payload;
+use crate::wire::codec::{self, WriteError};
+use crate::wire::descriptors::{Attached, attach};
+use crate::wire::kind::Kind;
+
+/// One life of an actor.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) client: Client,
+    pub(crate) body: Arc<Body>,
+}
+
+/// A life whose constructor is not known to be done.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    pub(crate) life: Arc<Life>,
+    constructing: Result<Ticket, Fault>,
+}
+
+/// What came of a start.
+#[derive(Debug)]
+pub(crate) enum Started {
+    Alive,
+    /// There is no actor; this is how its process ended, and why, in words.
+    Failed(Exit, String),
+    /// The deadline passed first.
+    NotYet,
+}
+
+/// What a new life takes, other than the arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) builder: Builder,
+    pub(crate) type_name: &'static str,
+    pub(crate) entry: fn(BackendStart) -> i32,
+}
+
+/// Everything that a new life takes.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    pub(crate) origin: Origin,
+    /// The constructor and its arguments, encoded.
+    pub(crate) constructor: Vec<u8>,
+    /// The descriptors among the arguments; each life gets duplicates.
+    pub(crate) attached: Attached,
+}
+
+impl Origin {
+    /// Has a process made, and sends it its constructor.
+    pub(crate) fn begin(&self, constructor: Payload<'_>) -> Result<Starting, Refused> {
+        Starting::begin(&self.builder, self.type_name, Run::Function(self.entry), constructor)
+    }
+}
+
+impl Recipe {
+    pub(crate) fn begin(&self) -> Result<Starting, Refused> {
+        self.origin.begin(&|writer| {
+            let refused = |error: io::Error| WriteError::Value(error.to_string());
+            for descriptor in self.attached.iter().flat_map(|parcel| parcel.descriptors()) {
+                attach(descriptor.try_clone().map_err(refused)?).map_err(WriteError::Value)?;
+            }
+            writer.extend(&self.constructor).map_err(|_| WriteError::OutOfRoom)
+        })
+    }
+}
+
+impl Starting {
+    /// Has a backend made that runs this, and sends it its constructor.
+    pub(crate) fn begin(
+        builder: &Builder,
+        type_name: &str,
+        run: Run,
+        constructor: Payload<'_>,
+    ) -> Result<Self, Refused> {
+        let (client, body) = start::spawn(builder, type_name, run)?;
+        let constructing = client.start(Kind::Construct, constructor, None);
+        Ok(Self { life: Arc::new(Life { client, body }), constructing })
+    }
+
+    /// Waits for the constructor, whose first run this is: its result is for the caller to read.
+    pub(crate) fn finish_first(self) -> Result<(Arc<Life>, Result<Outcome, Fault>), Refused> {
+        let made = self.constructing.and_then(|ticket| self.life.client.wait(ticket, None));
+        self.life.body.wait_born()?;
+        Ok((self.life, made))
+    }
+
+    /// Waits for the constructor in a later run. Only one thread at a time may do so.
+    pub(super) fn finish(&self, deadline: Option<Instant>) -> Started {
+        let outcome = match &self.constructing {
+            Ok(ticket) => self.life.client.wait(*ticket, deadline),
+            Err(_) => Err(Fault::TimedOut),
+        };
+        let why = match outcome {
+            Ok(Outcome { kind: Kind::Returned, .. }) => return Started::Alive,
+            Err(Fault::TimedOut) if self.constructing.is_ok() => return Started::NotYet,
+            Ok(Outcome { kind: Kind::Panicked, payload, .. }) => match codec::decode::<PanicReport>(&payload)
+            {
+                Ok(report) => format!("its constructor {report}"),
+                Err(_) => "its constructor panicked".to_owned(),
+            },
+            Ok(Outcome { kind: Kind::Failed, .. }) => "its constructor returned an error".to_owned(),
+            Ok(_) => "its constructor could not read its arguments".to_owned(),
+            Err(_) => match self.life.body.wait_born() {
+                Ok(()) => "it ended before its constructor was done".to_owned(),
+                Err(refused) => refused.to_string(),
+            },
+        };
+        Started::Failed(self.life.end_now(), why)
+    }
+}
+
+impl Life {
+    /// Kills the process and sees it gone.
+    pub(crate) fn end_now(&self) -> Exit {
+        if self.body.kill().is_err() {
+            // A thread can only be asked.
+            let _ = self.client.send_one_way(Kind::Stop, &|_| Ok(()), None);
+        }
+        self.body.wait()
+    }
+
+    /// Sees a process gone that ends by itself, and forces it if it does not.
+    pub(crate) fn see_end(&self) -> io::Result<Exit> {
+        self.body.see_end(|until| self.client.wait_death(Some(until)))
+    }
+
+    /// Asks the backend to end, if there is room to ask until then. Whether it got through shows in
+    /// whether it ends.
+    pub(super) fn ask_to_stop(&self, until: Instant) {
+        let _ = self.client.send_one_way(Kind::Stop, &|_| Ok(()), Some(until));
+    }
+
+    /// Asks the backend to end, then forces it.
+    pub(super) fn stop(&self) -> io::Result<Exit> {
+        let mut asked = false;
+        self.body.see_end(|until| {
+            if !asked {
+                asked = true;
+                self.ask_to_stop(until);
+            }
+            self.client.wait_death(Some(until))
+        })
+    }
+}
