@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let shop = Shop {
         tax: group.permanent(&named("tax"), |builder| TaxFrontend::spawn_with(builder, 20))?,
         prices: group.permanent(&named("prices"), |builder| PricesFrontend::spawn_with(builder, 1000))?,
-        ledger: group.permanent(&named("ledger"), |builder| LedgerFrontend::spawn_with(builder))?,
+        ledger: group.permanent(&named("ledger"), LedgerFrontend::spawn_with)?,
     };
     let members: [Remote; 3] =
         [Remote::clone(&shop.tax), Remote::clone(&shop.prices), Remote::clone(&shop.ledger)];

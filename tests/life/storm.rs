@@ -115,8 +115,12 @@ fn kill_at_random(keeper: &KeeperFrontend, kills: u32) -> Result<(), String> {
         while !keeper.process().is_alive() || Instant::now() < until {
             thread::yield_now();
         }
+        let pid = keeper.process().pid();
         keeper.process().kill().map_err(text)?;
-        keeper.process().wait();
+        // Not `wait`: a caller may have begun the next life by then, which nobody would end.
+        while keeper.process().pid() == pid && keeper.process().is_alive() {
+            thread::yield_now();
+        }
     }
     Ok(())
 }

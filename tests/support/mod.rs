@@ -40,6 +40,13 @@ pub(crate) fn watchdog() -> Watchdog {
     Watchdog(keep)
 }
 
+/// Whether actors live in processes, and not, by `WORKER_START=thread`, in threads of this program.
+///
+/// A test of what only a process has ends early without.
+pub(crate) fn has_processes() -> bool {
+    std::env::var_os("WORKER_START").is_none_or(|method| method != "thread")
+}
+
 /// Looks again and again until something holds; gives up loudly where the watchdog would.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     eventually_within(PATIENCE / 2, what, &mut holds);

@@ -71,7 +71,9 @@ pub use errors::{
     CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
 };
 pub use group::{Group, GroupError, Strategy};
-pub use process::{Backoff, Builder, Link, OnTimeout, Output, Process, Restart, Usage};
+pub use process::{
+    Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
+};
 pub use wire::borrowed::Ref;
 pub use worker_macros::process_actor;
 

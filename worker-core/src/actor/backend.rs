@@ -14,7 +14,7 @@ use crate::errors::DecodeError;
 use crate::link::{Arrived, Interest, LinkEnd, Wake};
 use crate::process::BackendStart;
 use crate::wire::codec;
-use crate::wire::descriptors::with_arrived;
+use crate::wire::descriptors::{Attached, with_arrived};
 use crate::wire::kind::Kind;
 
 /// Exit status of a backend that panicked where no caller was: that of any Rust program.
@@ -22,10 +22,25 @@ const STATUS_PANICKED: i32 = 101;
 
 /// Runs an actor of type `A` from its constructor to its drop; gives the exit status.
 pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
+    serve_with::<A>(start, |bytes, attached| {
+        let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
+        Ok(A::construct(constructor, &Construction::new()).0)
+    })
+}
+
+/// Runs the actor that `make` makes, as [`serve`] does; the first message says no more than when.
+pub(super) fn serve_made<A: Actor>(start: BackendStart, make: impl FnOnce() -> A) -> i32 {
+    serve_with(start, |_, _| Ok(Ok(make())))
+}
+
+fn serve_with<A: Actor>(
+    start: BackendStart,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+) -> i32 {
     panics::install_hook();
     let link = Rc::new(RefCell::new(start.link));
     let context = Context::new(start.name);
-    match construct::<A>(&link, &context) {
+    match make(&link, &context, construct) {
         Some(mut actor) => {
             run(&mut actor, &link, &context);
             end(actor, &context)
@@ -35,17 +50,24 @@ pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
 }
 
 /// Makes the actor as the first message says; `None` if that failed, which the frontend knows then.
-fn construct<A: Actor>(link: &Rc<RefCell<LinkEnd>>, context: &Context<A>) -> Option<A> {
+fn make<A: Actor>(
+    link: &Rc<RefCell<LinkEnd>>,
+    context: &Context<A>,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+) -> Option<A> {
     let mut arrived = next(link)?;
+    if arrived.kind != Kind::Construct {
+        // The spawn has come to nothing on the other side.
+        link.borrow_mut().incoming.release(arrived);
+        return None;
+    }
     let attached = arrived.attached.take();
     let replies = Replies::new(link, arrived.id, true);
     let bytes = payload(link, &arrived);
     tell_before_abort(link, arrived.id, true);
     // Decoding runs code of the user too: what panics there is told like any panic.
     let made = panics::catch(|| {
-        let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
-        let constructed = A::construct(constructor, &Construction::new());
-        Ok(constructed.0.map(|mut actor| {
+        Ok(construct(bytes, attached)?.map(|mut actor| {
             actor.started(context);
             actor
         }))

@@ -3,6 +3,7 @@
 //! Layer 6: over both.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::remote::Remote;
 use crate::calls::{Fault, Outcome};
 use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
-use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, When};
+use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, Run, Starting, When};
 use crate::wire::codec::{self, WriteError};
 use crate::wire::descriptors::{Attached, attached_by};
 use crate::wire::kind::Kind;
@@ -53,6 +54,55 @@ impl<A: Actor> Handle<A> {
         } else {
             (origin.begin(&|writer| codec::encode(constructor, writer))?, None)
         };
+        Self::finish(builder, starting, recipe)
+    }
+
+    /// Forks this program, makes the actor in the fork, and waits until that is done.
+    ///
+    /// What `make` has captured is shared copy-on-write, not serialised: see
+    /// [`StartMethod::Fork`](crate::StartMethod::Fork), which this always is, but for `WORKER_START=thread`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::ThreadsRunning`] while other threads run in this program; `Panicked`, `Exited` and
+    /// `Io`, which it also is where the builder asks for restarts, for a closure runs once. Nothing is left
+    /// behind then.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use worker_core::{Builder, Handle, process_actor};
+    ///
+    /// pub struct Table { rows: Vec<u64> }
+    ///
+    /// #[process_actor]
+    /// impl Table {
+    ///     pub fn new() -> Self { Self { rows: Vec::new() } }
+    ///     pub fn sum(&self) -> u64 { self.rows.iter().sum() }
+    /// }
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let rows = (0..1_000_000).collect();
+    ///     let handle = Handle::fork(&Builder::new(), move || Table { rows })?;
+    ///     println!("{}", TableFrontend::from(handle).sum()?);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn fork(builder: &Builder, make: impl FnOnce() -> A + Send + 'static) -> Result<Self, SpawnError> {
+        if builder.in_group || builder.restart.when != When::Never {
+            let message = "an actor made by a closure cannot be restarted: the closure runs once";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message).into());
+        }
+        let run = Run::Closure(Box::new(move |start| backend::serve_made(start, make)));
+        let starting = Starting::begin(builder, A::NAME, run, &|_| Ok(()))?;
+        Self::finish::<_, std::convert::Infallible>(builder, starting, None)
+    }
+
+    fn finish<Form, E: Portable<Form>>(
+        builder: &Builder,
+        starting: Starting,
+        recipe: Option<Recipe>,
+    ) -> Result<Self, SpawnError<E>> {
         let (life, made) = starting.finish_first()?;
         let error = match made {
             Ok(Outcome { kind: Kind::Returned, .. }) => {

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
 
 use crate::errors::PanicReport;
 
@@ -33,23 +34,27 @@ pub(super) fn before_abort(last_words: LastWords) {
 
 /// Puts a hook before the one in place: panics with a caller are kept for it, all others go on to it.
 pub(super) fn install_hook() {
-    let previous = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if HAS_CALLER.get() {
-            let report = report(info);
-            if ABORTS {
-                let told = LAST_WORDS.take().is_some_and(|last_words| last_words(&report));
-                if !told {
-                    previous(info);
+    // Once, because backends that are threads share a process, and its hook.
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if HAS_CALLER.get() {
+                let report = report(info);
+                if ABORTS {
+                    let told = LAST_WORDS.take().is_some_and(|last_words| last_words(&report));
+                    if !told {
+                        previous(info);
+                    }
+                    return;
                 }
-                return;
+                LAST.with(|last| *last.borrow_mut() = Some(report));
+                HAS_REPORT.set(true);
+            } else {
+                previous(info);
             }
-            LAST.with(|last| *last.borrow_mut() = Some(report));
-            HAS_REPORT.set(true);
-        } else {
-            previous(info);
-        }
-    }));
+        }));
+    });
 }
 
 /// Runs code of the user whose panic is told to a caller.

@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 
 use super::builder::{Builder, ExitListener};
 use super::protocol::{self, Notice, Refusal};
-use super::supervision::Refused;
+use super::start::{Held, Keeper, Refused};
 use super::usage::Usage;
 use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
@@ -36,31 +36,50 @@ pub(crate) struct Body {
     /// On it the fork server tells of birth and end.
     beside: Arc<Beside>,
     birth: OnceLock<Result<Birth, Refusal>>,
+    /// Why the process could not begin.
+    failure: OnceLock<Refusal>,
     /// When this program first saw that the process had ended.
     seen_ended: OnceLock<Moment>,
     end: OnceLock<(Exit, Option<Moment>)>,
     on_exit: Option<ExitListener>,
     /// Whether the listener has been told of the end.
     told: AtomicBool,
+    _held: Held,
+    keeper: Keeper,
 }
 
 #[derive(Debug)]
 struct Birth {
     pid: u32,
+    /// Readable at the end, and of a process its pidfd.
     pidfd: PidFd,
 }
 
 impl Body {
-    pub(super) fn new(name: String, builder: &Builder, beside: Arc<Beside>) -> Self {
+    pub(super) fn new(
+        name: String,
+        builder: &Builder,
+        beside: Arc<Beside>,
+        mut keeper: Keeper,
+        held: Held,
+    ) -> Self {
+        let birth = OnceLock::new();
+        if let Some(descriptor) = keeper.take_thread() {
+            let pidfd = PidFd::from(descriptor);
+            birth.get_or_init(|| Ok(Birth { pid: std::process::id(), pidfd }));
+        }
         Self {
             name,
             stop_timeout: builder.stop_timeout,
             beside,
-            birth: OnceLock::new(),
+            birth,
+            failure: OnceLock::new(),
             seen_ended: OnceLock::new(),
             end: OnceLock::new(),
             on_exit: builder.on_exit.clone(),
             told: AtomicBool::new(false),
+            _held: held,
+            keeper,
         }
     }
 
@@ -146,9 +165,9 @@ impl Body {
 
     /// Waits until the fork server has said whether there is a process.
     pub(crate) fn wait_born(&self) -> Result<(), Refused> {
-        match self.birth() {
-            Ok(_) => Ok(()),
-            Err(refusal) => Err(refusal.clone().into()),
+        match (self.birth(), self.failure.get()) {
+            (Ok(_), None) => Ok(()),
+            (Err(refusal), _) | (_, Some(refusal)) => Err(refusal.clone().into()),
         }
     }
 
@@ -169,7 +188,19 @@ impl Body {
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.born().map_or(Ok(()), |birth| birth.pidfd.signal(signal))
+        let Some(birth) = self.born() else { return Ok(()) };
+        if self.keeper.thread().is_none() {
+            return birth.pidfd.signal(signal);
+        }
+        if self.ended_by(Some(Instant::now()))? {
+            return Ok(());
+        }
+        let message = format!(
+            "backend `{}` is a thread of this program (StartMethod::Thread), which cannot be ended by force; \
+             it ends by `stop`, or with the program",
+            self.name
+        );
+        Err(io::Error::new(io::ErrorKind::Unsupported, message))
     }
 
     fn receive_birth(&self) -> Result<Birth, Refusal> {
@@ -188,24 +219,43 @@ impl Body {
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),
-            Notice::Ended { .. } => Err(lost()),
+            Notice::Failed(_) | Notice::Ended { .. } => Err(lost()),
         }
     }
 
-    /// Takes the fork server's word for how the process ended. It has; that is known.
+    /// Takes its parent's word for how the process ended. It has; that is known.
     fn receive_end(&self) -> (Exit, Option<Moment>) {
-        let deadline = Some(Instant::now() + REPORT);
-        if self.born().is_some() {
-            let message = self.beside.next_notice(deadline);
-            if let Some(Notice::Ended { reason, stack_overflow, stderr_tail, gone_at }) =
-                message.and_then(|message| protocol::decode(&message.bytes))
-            {
+        let told = match self.keeper.thread() {
+            Some(thread) => {
+                thread.reason().map(|(reason, gone_at)| (Exit::new(self.pid(), &self.name, reason), gone_at))
+            }
+            None => self.born().and_then(|_| self.receive_exit()),
+        };
+        self.keeper.backend_ended();
+        match told {
+            Some((exit, gone_at)) => {
                 let gone_at = self.seen_ended.get().map_or(gone_at, |&seen| seen.min(gone_at));
-                let exit = Exit { stack_overflow, stderr_tail, ..Exit::new(self.pid(), &self.name, reason) };
-                return (exit, Some(gone_at));
+                (exit, Some(gone_at))
+            }
+            None => self.unknown_end(),
+        }
+    }
+
+    fn receive_exit(&self) -> Option<(Exit, Moment)> {
+        let deadline = Some(Instant::now() + REPORT);
+        loop {
+            let message = self.beside.next_notice(deadline)?;
+            match protocol::decode(&message.bytes)? {
+                Notice::Ended { reason, stack_overflow, stderr_tail, gone_at } => {
+                    let exit = Exit::new(self.pid(), &self.name, reason);
+                    return Some((Exit { stack_overflow, stderr_tail, ..exit }, gone_at));
+                }
+                Notice::Failed(refusal) => {
+                    self.failure.get_or_init(|| refusal);
+                }
+                Notice::Born { .. } | Notice::Refused(_) => return None,
             }
         }
-        self.unknown_end()
     }
 
     fn unknown_end(&self) -> (Exit, Option<Moment>) {

@@ -3,12 +3,16 @@
 //! Layer 5: plain data.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fork_server::ForkServer;
+use super::limits::{Limits, Settings};
 use super::restart::Restart;
+use super::start::StartMethod;
 use crate::errors::Exit;
 
 /// Settings for the process of a backend; the same builder may spawn any number.
@@ -43,6 +47,10 @@ pub struct Builder {
     pub(crate) call_timeout: Option<Duration>,
     pub(crate) on_timeout: OnTimeout,
     pub(crate) link: Option<Link>,
+    pub(crate) start: Option<StartMethod>,
+    pub(crate) fork_server: Option<ForkServer>,
+    pub(crate) executable: Option<PathBuf>,
+    pub(crate) settings: Settings,
     pub(crate) stderr: Output,
     pub(crate) restart: Restart,
     pub(crate) on_exit: Option<ExitListener>,
@@ -112,6 +120,10 @@ impl Default for Builder {
             call_timeout: None,
             on_timeout: OnTimeout::default(),
             link: None,
+            start: None,
+            fork_server: None,
+            executable: None,
+            settings: Settings::default(),
             stderr: Output::default(),
             restart: Restart::never(),
             on_exit: None,
@@ -235,6 +247,55 @@ impl Builder {
     /// Where no builder does, the environment variable `WORKER_LINK` may: `shared-memory` or `socket`.
     pub fn link(mut self, link: Link) -> Self {
         self.link = Some(link);
+        self
+    }
+
+    /// Chooses how the process comes to be: see [`StartMethod`].
+    ///
+    /// The environment variable `WORKER_START` (`thread`, `exec` or `fork-server`) overrules every
+    /// builder, so that a whole program can be run another way.
+    pub fn start(mut self, method: StartMethod) -> Self {
+        self.start = Some(method);
+        self
+    }
+
+    /// Has the backend forked from a server of the program's own, with what that server has loaded.
+    pub fn fork_server(mut self, server: &ForkServer) -> Self {
+        self.fork_server = Some(server.clone());
+        self
+    }
+
+    /// Starts backends from this executable instead of the one that is running.
+    ///
+    /// It is for code in a library that a foreign program loads: name an executable that is linked to
+    /// the same library. What is started is never its `main`, but the code of this crate in it. The
+    /// environment variable `WORKER_EXECUTABLE` does the same for every builder that names none. A
+    /// [`ForkServer`] keeps the executable that it was made with.
+    pub fn executable(mut self, path: impl Into<PathBuf>) -> Self {
+        self.executable = Some(path.into());
+        self
+    }
+
+    /// Limits what the backend may use. They are set before its constructor runs.
+    ///
+    /// # Examples
+    ///
+    /// See [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Sets the niceness of the backend: from -20, most willing to run, to 19. Below that of the program
+    /// it takes a privilege, and the spawn fails without.
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.settings.niceness = Some(niceness);
+        self
+    }
+
+    /// Has the backend run on these processors alone, numbered as in `/proc/cpuinfo`.
+    pub fn cpus(mut self, cpus: &[usize]) -> Self {
+        self.settings.cpus = Some(cpus.to_vec());
         self
     }
 }

@@ -11,8 +11,7 @@ use std::time::Instant;
 
 use super::body::Body;
 use super::builder::Builder;
-use super::fork_server::BackendStart;
-use super::supervision::{self, Refused};
+use super::start::{self, BackendStart, Refused, Run};
 use crate::calls::{Client, Fault, Outcome, Ticket};
 use crate::errors::{Exit, PanicReport};
 use crate::link::Payload;
@@ -65,9 +64,7 @@ pub(crate) struct Recipe {
 impl Origin {
     /// Has a process made, and sends it its constructor.
     pub(crate) fn begin(&self, constructor: Payload<'_>) -> Result<Starting, Refused> {
-        let (client, body) = supervision::spawn(&self.builder, self.type_name, self.entry)?;
-        let constructing = client.start(Kind::Construct, constructor, None);
-        Ok(Starting { life: Arc::new(Life { client, body }), constructing })
+        Starting::begin(&self.builder, self.type_name, Run::Function(self.entry), constructor)
     }
 }
 
@@ -84,6 +81,18 @@ impl Recipe {
 }
 
 impl Starting {
+    /// Has a backend made that runs this, and sends it its constructor.
+    pub(crate) fn begin(
+        builder: &Builder,
+        type_name: &str,
+        run: Run,
+        constructor: Payload<'_>,
+    ) -> Result<Self, Refused> {
+        let (client, body) = start::spawn(builder, type_name, run)?;
+        let constructing = client.start(Kind::Construct, constructor, None);
+        Ok(Self { life: Arc::new(Life { client, body }), constructing })
+    }
+
     /// Waits for the constructor, whose first run this is: its result is for the caller to read.
     pub(crate) fn finish_first(self) -> Result<(Arc<Life>, Result<Outcome, Fault>), Refused> {
         let made = self.constructing.and_then(|ticket| self.life.client.wait(ticket, None));
@@ -119,7 +128,10 @@ impl Starting {
 impl Life {
     /// Kills the process and sees it gone.
     pub(crate) fn end_now(&self) -> Exit {
-        let _ = self.body.kill();
+        if self.body.kill().is_err() {
+            // A thread can only be asked.
+            let _ = self.client.send_one_way(Kind::Stop, &|_| Ok(()), None);
+        }
         self.body.wait()
     }
 

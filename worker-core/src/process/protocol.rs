@@ -4,29 +4,72 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::builder::Output;
+use super::limits::Settings;
 use crate::errors::ExitReason;
 use crate::link::LinkKind;
 use crate::sys::clock::Moment;
 use crate::sys::module::CodeAddress;
 
-/// From the program to its fork server, on the control socket: fork a backend.
+/// From the program to its fork server, on the control socket: make a process.
 ///
-/// Descriptors beside it: the far end of the socket beside the link, the working directory if
-/// there is one, the backend's parts of the link.
+/// Descriptors beside it: the far end of the socket beside the link, the working directory if there is
+/// one, then what the task takes. It goes on to a fresh image, with the socket of [`Order::can_fail`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
-    pub(super) entry: CodeAddress,
-    pub(super) name: String,
-    pub(super) link: LinkKind,
-    pub(super) has_directory: bool,
+    pub(super) task: Task,
+    pub(super) surroundings: Surroundings,
+    /// Whether the process executes the program anew instead of going on as a fork of the server.
+    pub(super) fresh_image: bool,
     pub(super) stderr: Output,
     /// Time between the close of the last frontend and SIGTERM.
     pub(super) stop_timeout: Duration,
+}
+
+impl Order {
+    /// Whether a new process may find that it cannot begin, so that it takes a socket to say why.
+    ///
+    /// The socket beside the link will not do: there the program believes none but the parent.
+    pub(super) fn can_fail(&self) -> bool {
+        let Surroundings { preload, settings, .. } = &self.surroundings;
+        self.fresh_image || preload.is_some() || !settings.is_empty()
+    }
+}
+
+/// What a new process is for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Task {
+    /// A backend; it takes its parts of the link.
+    Backend { entry: CodeAddress, link: LinkKind },
+    /// A fork server that loads something first; it takes its end of the control socket.
+    Server,
+}
+
+/// What a new process finds around it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Surroundings {
+    pub(super) name: String,
+    pub(super) has_directory: bool,
     /// Soft limit of open descriptors that the backend shall have.
     pub(super) open_files_soft: u64,
+    /// What a fresh image has to load, because it was not forked from a server that has.
+    pub(super) preload: Option<CodeAddress>,
+    pub(super) settings: Settings,
+    pub(super) waits_for_debugger: bool,
+}
+
+/// From a fork server to the program that started it, on the control socket.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Greeting {
+    /// The code of this crate runs.
+    Here,
+    /// What was to be loaded is loaded; orders may come.
+    Ready,
+    /// It will not serve, for this reason.
+    Refused(Refusal),
 }
 
 /// From the fork server to the program, on the socket beside the link of one backend.
@@ -36,6 +79,8 @@ pub(super) enum Notice {
     Born { pid: u32 },
     /// There is no backend, for this reason.
     Refused(Refusal),
+    /// The backend could not begin, for this reason, and has ended.
+    Failed(Refusal),
     /// The backend has ended and is reaped; it was gone at that moment, and before it was reaped.
     Ended { reason: ExitReason, stack_overflow: bool, stderr_tail: String, gone_at: Moment },
 }
@@ -49,6 +94,15 @@ pub(super) enum Refusal {
     Code(String),
     /// The system refused, with this error number.
     System { doing: String, errno: i32 },
+    /// Something else, which this says.
+    Other(String),
+}
+
+impl Refusal {
+    /// The system refused, while this was being done.
+    pub(super) fn system(doing: impl Into<String>, errno: Errno) -> Self {
+        Self::System { doing: doing.into(), errno: errno as i32 }
+    }
 }
 
 pub(super) fn encode<T: Serialize>(message: &T) -> Vec<u8> {

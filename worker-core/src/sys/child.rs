@@ -3,6 +3,7 @@
 //! Layer 1: system calls.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +22,7 @@ use crate::errors::ExitReason;
 /// `fork(2)`: in a process with one thread the child may go on as if nothing had happened.
 pub(crate) fn fork_single_threaded() -> nix::Result<ForkResult> {
     debug_assert_eq!(super::proc_files::thread_names().map_or(1, |names| names.len()), 1);
-    // SAFETY: the fork server checked at its start that it has one thread and starts none, so no
+    // SAFETY: the caller has counted the threads of this process, which starts none meanwhile, so no
     // lock can be held by a thread that does not exist in the child.
     unsafe { fork() }
 }
@@ -95,6 +96,34 @@ extern "C" fn close_kept() {
         // SAFETY: the numbers are those of the link, which the child of the fork does not use.
         unsafe { libc::close(descriptor) };
     }
+}
+
+/// Makes these numbers lead nowhere, without giving them free.
+pub(crate) fn replace_by_nothing(descriptors: &[RawFd]) {
+    let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") else {
+        // Without it they are closed at least; a value that closes its number again gets an error.
+        close_by_number(descriptors);
+        return;
+    };
+    for &number in descriptors {
+        // SAFETY: the numbers belong to values of the program, of which this process is a copy that
+        // uses none of them, and each stays open.
+        unsafe { libc::dup3(nothing.as_raw_fd(), number, libc::O_CLOEXEC) };
+    }
+}
+
+/// Closes descriptors whose owners this process never comes back to.
+pub(crate) fn close_by_number(descriptors: &[RawFd]) {
+    for &number in descriptors {
+        // SAFETY: whatever owns the number is a copy of the parent's, in a process that never uses it.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Writes out what C code has buffered.
+pub(crate) fn flush_standard_streams() {
+    // SAFETY: a null pointer stands for every stream that is open for writing.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
 /// Ends this process at once: no destructors, no exit handlers, no flushing.

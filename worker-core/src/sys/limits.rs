@@ -1,5 +1,5 @@
 //! The limits that this process runs under: open descriptors, sizes of files, memory.
-//! Not here: limits that a user asks for on a backend.
+//! Not here: which ones a user asks for on a backend (`process::limits`).
 //! Layer 1: system calls.
 
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::proc_files::kibibytes_field;
 
@@ -103,4 +104,29 @@ fn group_limits() -> Vec<u64> {
         }
     }
     limits
+}
+
+/// Bytes of address space that this process has mapped.
+///
+/// # Source
+///
+/// The first field of `/proc/self/statm` in `proc(5)`, in pages.
+pub(crate) fn address_space_bytes() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/self/statm")?;
+    let pages = text.split_ascii_whitespace().next().and_then(|pages| pages.parse::<u64>().ok());
+    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().map_or(4096, i64::unsigned_abs);
+    let pages = pages.ok_or_else(|| io::Error::other("/proc/self/statm does not begin with a number"))?;
+    Ok(pages * page_bytes)
+}
+
+/// Sets the niceness of this process, from -20 (most willing to run) to 19.
+///
+/// # Source
+///
+/// `setpriority(2)`.
+#[allow(unsafe_code)]
+pub(crate) fn set_niceness(niceness: i32) -> nix::Result<()> {
+    // SAFETY: plain integers; 0 is the calling process.
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) };
+    Errno::result(result).map(drop)
 }

@@ -5,6 +5,7 @@
 use std::{fs, io};
 
 use nix::errno::Errno;
+use nix::unistd::gettid;
 
 /// Names of the threads of this process.
 ///
@@ -20,6 +21,23 @@ pub(crate) fn thread_names() -> io::Result<Vec<String>> {
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
+        }
+    }
+    Ok(names)
+}
+
+/// Names of the threads of this process but the calling one.
+pub(crate) fn other_thread_names() -> io::Result<Vec<String>> {
+    let own = gettid().to_string();
+    let mut names = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        if task.file_name().to_str() == Some(&own) {
+            continue;
+        }
+        // As above.
+        if let Ok(name) = fs::read_to_string(task.path().join("comm")) {
+            names.push(name.trim_end().to_owned());
         }
     }
     Ok(names)

@@ -74,7 +74,7 @@ fn derives(expansion: &Expansion<'_>) -> bool {
 
 fn traits(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
-    let name = &actor.frontend;
+    let (name, self_ty) = (&actor.frontend, &actor.self_ty);
     let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
     let where_clause = &expansion.generics.where_clause;
     let written = (!derives(expansion)).then(|| {
@@ -106,6 +106,12 @@ fn traits(expansion: &Expansion<'_>) -> TokenStream {
         }
         #cfgs
         impl #declaration #runtime::Frontend for #name #arguments #where_clause {}
+        #[automatically_derived]
+        impl #declaration ::core::convert::From<#runtime::Handle<#self_ty>> for #name #arguments #where_clause {
+            fn from(handle: #runtime::Handle<#self_ty>) -> Self {
+                Self(handle)
+            }
+        }
     }
 }
 

@@ -157,6 +157,6 @@ fn expansions_are_short() {
     for methods in [0, 1, 10, 50] {
         let lines = lines_for(methods);
         // Two enums, one implementation of `Actor`, the frontend with what each has; then eight lines a method.
-        assert!(lines <= 58 + 8 * methods, "{methods} methods give {lines} lines");
+        assert!(lines <= 64 + 8 * methods, "{methods} methods give {lines} lines");
     }
 }

@@ -332,3 +332,9 @@ impl ::core::ops::Deref for DecoderFrontend {
     }
 }
 impl ::worker_core::Frontend for DecoderFrontend {}
+#[automatically_derived]
+impl ::core::convert::From<::worker_core::Handle<Decoder>> for DecoderFrontend {
+    fn from(handle: ::worker_core::Handle<Decoder>) -> Self {
+        Self(handle)
+    }
+}

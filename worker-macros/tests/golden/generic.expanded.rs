@@ -466,3 +466,17 @@ where
     K: Serialize + DeserializeOwned + Ord + 'static,
     V: Serialize + DeserializeOwned + 'static,
 {}
+#[automatically_derived]
+impl<
+    K,
+    V: Clone,
+    const N: usize,
+> ::core::convert::From<crate::worker::Handle<inner::Store<K, V, N>>> for Remote<K, V, N>
+where
+    K: Serialize + DeserializeOwned + Ord + 'static,
+    V: Serialize + DeserializeOwned + 'static,
+{
+    fn from(handle: crate::worker::Handle<inner::Store<K, V, N>>) -> Self {
+        Self(handle)
+    }
+}

@@ -112,3 +112,9 @@ impl ::core::ops::Deref for CounterFrontend {
     }
 }
 impl ::worker_core::Frontend for CounterFrontend {}
+#[automatically_derived]
+impl ::core::convert::From<::worker_core::Handle<Counter>> for CounterFrontend {
+    fn from(handle: ::worker_core::Handle<Counter>) -> Self {
+        Self(handle)
+    }
+}

@@ -4,9 +4,10 @@
 //!
 //! # The six steps, in the one place that orders them
 //!
-//! 1. plain libraries: the loader brings them in before anything of ours runs (`copy`);
+//! 1. plain libraries: the loader brings them in before anything of ours runs (`copy`), and a preload
+//!    function whatever else is to be shared (`preloaded`);
 //! 2. what processes share with each other: memory, doorbells and sockets are made by the program and
-//!    travel as descriptors (`supervision::spawn`);
+//!    travel as descriptors (`start::spawn`);
 //! 3. what a process shares with the program alone: the supervision socket, likewise;
 //! 4. fork: here, in a process that has one thread (`server`);
 //! 5. libraries that start threads: in the backend, by the user's constructor;
@@ -15,10 +16,12 @@
 mod client;
 mod copy;
 mod last_words;
-mod server;
+mod preloaded;
+pub(super) mod server;
 
-pub(super) use client::{NotOrdered, order};
-pub(crate) use server::BackendStart;
+pub use preloaded::ForkServer;
 
-/// The variable by which a copy of the program knows that it is to be the fork server.
-const MARKER: &str = "WORKER_CORE_FORK_SERVER";
+pub(super) use client::{NotOrdered, Server, slot_for};
+
+/// The variable by which a copy of the program knows what it is to be.
+const MARKER: &str = "WORKER_CORE_COPY";

@@ -1,5 +1,5 @@
 //! The fork server itself: forks on order, reaps, tells, and ends with the program.
-//! Not here: how it is started (`copy`, `client`).
+//! Not here: how it is started (`copy`, `client`), and what a new process does first (`start::begin`).
 //! Layer 5: over `sys`.
 //!
 //! * F1: it has one thread, so a fork of it is a whole process.
@@ -18,39 +18,26 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
-use nix::unistd::{ForkResult, Pid, fchdir, getpid, getppid, setpgid};
+use nix::unistd::{ForkResult, Pid, getpid, getppid, setpgid};
 
 use super::last_words::{LastWords, Redirection};
-use crate::link::{self, LinkEnd};
-use crate::process::protocol::{self, Notice, Order, Refusal};
+use super::{MARKER, copy};
+use crate::process::builder::Output;
+use crate::process::protocol::{self, Greeting, Notice, Order, Refusal, Task};
+use crate::process::start::begin::{self, Sockets};
 use crate::sys::child::Reaped;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
-use crate::sys::{child, descriptors, limits, proc_files, signals, socket, title};
-
-/// What a new backend begins with.
-#[derive(Debug)]
-pub(crate) struct BackendStart {
-    pub(crate) name: String,
-    pub(crate) link: LinkEnd,
-}
-
-/// The function that a backend runs; what it returns is its exit status.
-pub(crate) type Entry = fn(BackendStart) -> i32;
+use crate::sys::{child, descriptors, exec, huge_pages, limits, proc_files, signals, socket, title};
 
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
-/// Exit status of a backend that could not begin.
-const STATUS_NOT_STARTED: i32 = 70;
-/// Exit status of a backend whose runtime panicked: that of any Rust program.
-const STATUS_PANICKED: i32 = 101;
 
 /// Descriptors that an order may need for a moment: those that come with it, and a pidfd, and some.
 const ROOM_FOR_ORDER: usize = 16;
@@ -64,9 +51,10 @@ const FIRST_BACKEND: u64 = 16;
 const WORDS: u64 = 1 << 40;
 
 struct Server {
-    control: OwnedFd,
-    /// Held open for the event of the program's end.
-    _program: PidFd,
+    /// `None` once nobody can give an order any more; then the last backend's end is ours too.
+    control: Option<OwnedFd>,
+    /// Held open for the event of the program's end; `None` where a parent-death signal does the same.
+    program: Option<PidFd>,
     events: SignalFd,
     epoll: Epoll,
     backends: HashMap<i32, Backend>,
@@ -77,10 +65,14 @@ struct Server {
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
+    /// Whether nobody but us can have opened a descriptor here, so that a backend closes them all.
+    is_bare: bool,
 }
 
 struct Backend {
     supervision: OwnedFd,
+    /// Here it leaves word if it could not begin.
+    failure: Option<OwnedFd>,
     stop_timeout: Duration,
     ending: Option<Ending>,
     /// What could not be told yet.
@@ -98,50 +90,146 @@ struct Ending {
 
 /// Serves until the program ends.
 pub(super) fn run(control: OwnedFd, program: Pid) -> ! {
-    let status = match Server::new(control, program) {
-        Ok(mut server) => server.serve(),
-        Err(_) => 1,
-    };
-    child::exit_now(status)
-}
-
-impl Server {
-    fn new(control: OwnedFd, program: Pid) -> nix::Result<Self> {
-        signals::reset();
-        child::watch_forks();
-        bind_destructors();
-        // The terminal's Ctrl-C is for the program, which then ends us.
-        setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
-        let executable = std::env::current_exe().unwrap_or_default();
-        let executable = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        title::set(&format!("fork-server of {executable}"));
-        let events = signals::child_events()?;
-        let pidfd = PidFd::open(program)?;
+    greet(&control, &Greeting::Here);
+    signals::reset();
+    // The terminal's Ctrl-C is for the program, which then ends us.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    let executable = std::env::current_exe().unwrap_or_default();
+    let executable = executable.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    title::set(&format!("fork-server of {executable}"));
+    let server = PidFd::open(program).and_then(|pidfd| {
         // Between the check in `before_main` and this line the program may have ended and its number
         // been given away; then we have another parent now.
         if getppid() != program {
             return Err(Errno::ESRCH);
         }
+        Server::new(Some(control), Some(pidfd), true)
+    });
+    let status = match server {
+        Ok(mut server) => {
+            server.greet(&Greeting::Ready);
+            server.serve()
+        }
+        Err(_) => 1,
+    };
+    child::exit_now(status)
+}
+
+/// Loads what its backends are to share, and serves until nobody wants it any more.
+///
+/// Its parent is a fork server, with which it ends; title and group are set already.
+pub(in crate::process) fn run_preloaded(control: OwnedFd, preload: Option<fn()>) -> ! {
+    greet(&control, &Greeting::Here);
+    if let Err(refusal) = preload.map_or(Ok(()), begin::load) {
+        greet(&control, &Greeting::Refused(refusal));
+        child::exit_now(1);
+    }
+    huge_pages::collapse();
+    // Whatever was loaded may have installed handlers.
+    signals::reset();
+    let status = match Server::new(Some(control), None, false) {
+        Ok(mut server) if server.strange_threads.is_empty() => {
+            server.greet(&Greeting::Ready);
+            server.serve()
+        }
+        Ok(server) => {
+            let threads = server.strange_threads.clone();
+            server.greet(&Greeting::Refused(Refusal::ThreadsRunning(threads)));
+            1
+        }
+        Err(_) => 1,
+    };
+    child::exit_now(status)
+}
+
+/// Forks one backend from a fork of the program, watches over it, and ends after it.
+///
+/// `in_child` never returns.
+pub(in crate::process) fn watch_one(
+    program: PidFd,
+    title: &str,
+    supervision: OwnedFd,
+    stderr: Output,
+    stop_timeout: Duration,
+    in_child: impl FnOnce(Sockets),
+) -> ! {
+    signals::reset();
+    child::watch_forks();
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    title::set(title);
+    fn refuse(supervision: &OwnedFd, refusal: Refusal) -> ! {
+        let _ = tell(supervision, &Notice::Refused(refusal), None);
+        child::exit_now(1)
+    }
+    let (mut server, pair) = match (Server::new(None, Some(program), false), socket::message_pair()) {
+        (Ok(server), Ok(pair)) => (server, pair),
+        (Err(errno), _) => {
+            refuse(&supervision, Refusal::system("the watcher of the backend could not begin", errno))
+        }
+        (_, Err(error)) => refuse(&supervision, Refusal::Other(error.to_string())),
+    };
+    let (failure, failure_end) = pair;
+    let stderr = redirection(stderr).unwrap_or_else(|refusal| refuse(&supervision, refusal));
+    let parent = getpid();
+    match child::fork_single_threaded() {
+        Err(errno) => refuse(&supervision, Refusal::system("a process could not be forked", errno)),
+        Ok(ForkResult::Child) => {
+            drop(failure);
+            if let Some(stderr) = stderr {
+                stderr.apply();
+            }
+            server.leave(parent, &[]);
+            in_child(Sockets { beside: supervision, failure: Some(failure_end) });
+            child::exit_now(1)
+        }
+        Ok(ForkResult::Parent { child }) => {
+            let _ = setpgid(child, child);
+            let last_words = stderr.and_then(Redirection::into_last_words);
+            server.adopt(child, supervision, Some(failure), stop_timeout, last_words);
+            // Everything else is the program's, and would be kept open here.
+            close_all_but(server.descriptors());
+            child::exit_now(server.serve())
+        }
+    }
+}
+
+impl Server {
+    fn new(control: Option<OwnedFd>, program: Option<PidFd>, is_bare: bool) -> nix::Result<Self> {
+        bind_destructors();
+        let events = signals::child_events()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(&control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
-        epoll.add(&pidfd, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
+        if let Some(control) = &control {
+            epoll.add(control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
+        }
+        if let Some(program) = &program {
+            epoll.add(program, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
+        }
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
-        let strange_threads = proc_files::thread_names().unwrap_or_default().into_iter().skip(1).collect();
+        let strange_threads = proc_files::other_thread_names().unwrap_or_default();
+        let own_open_files = proc_files::open_files().unwrap_or(ROOM_FOR_ORDER);
+        let backends = HashMap::new();
         Ok(Self {
             control,
-            _program: pidfd,
+            program,
             events,
             epoll,
-            backends: HashMap::new(),
-            own_open_files: proc_files::open_files().unwrap_or(ROOM_FOR_ORDER),
+            backends,
+            own_open_files,
             pipes: 0,
             strange_threads,
+            is_bare,
         })
+    }
+
+    fn greet(&self, greeting: &Greeting) {
+        if let Some(control) = &self.control {
+            greet(control, greeting);
+        }
     }
 
     fn serve(&mut self) -> i32 {
         let mut ready = [EpollEvent::empty(); 64];
-        loop {
+        while self.control.is_some() || !self.backends.is_empty() {
             let count = match self.epoll.wait(&mut ready, self.next_timeout()) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
@@ -149,11 +237,7 @@ impl Server {
             };
             for event in &ready[..count] {
                 match event.data() {
-                    CONTROL => match socket::receive(self.control.as_fd(), false) {
-                        Ok(Some(message)) => self.obey(message),
-                        Ok(None) => return self.end(),
-                        Err(_) => {}
-                    },
+                    CONTROL => self.receive(),
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
                     token if token & WORDS != 0 => self.listen((token & !WORDS) - FIRST_BACKEND),
@@ -164,6 +248,18 @@ impl Server {
                 }
             }
             self.end_overdue();
+        }
+        0
+    }
+
+    fn receive(&mut self) {
+        let Some(control) = &self.control else { return };
+        match socket::receive(control.as_fd(), false) {
+            Ok(Some(message)) => self.obey(message),
+            // The program has no more use for us, or is about to end, which is told apart (F2). Our
+            // backends may have frontends still.
+            Ok(None) => self.control = None,
+            Err(_) => {}
         }
     }
 
@@ -196,35 +292,46 @@ impl Server {
         descriptors: Vec<OwnedFd>,
         supervision: OwnedFd,
     ) -> Result<(), (OwnedFd, Refusal)> {
-        let entry = match check(&order, &self.strange_threads) {
-            Ok(entry) => entry,
-            Err(refusal) => return Err((supervision, refusal)),
-        };
+        if let Err(refusal) = check(&order, &self.strange_threads) {
+            return Err((supervision, refusal));
+        }
         // The next order must find room, or its sender would not even be told (F6).
         if !self.has_room() && !limits::raise_open_files() {
-            return Err((supervision, system("the fork server has too many backends", Errno::EMFILE)));
+            return Err((
+                supervision,
+                Refusal::system("the fork server has too many backends", Errno::EMFILE),
+            ));
         }
-        let stderr = match Redirection::new(order.stderr) {
+        let (failure, failure_end) = match order.can_fail().then(socket::message_pair).transpose() {
+            Ok(pair) => pair.unzip(),
+            Err(error) => return Err((supervision, Refusal::Other(error.to_string()))),
+        };
+        let stderr = match redirection(order.stderr) {
             Ok(stderr) => stderr,
-            Err(error) => {
-                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
-                return Err((supervision, system("its standard error could not be redirected", errno)));
-            }
+            Err(refusal) => return Err((supervision, refusal)),
         };
         let server = getpid();
         match child::fork_single_threaded() {
-            Err(errno) => Err((supervision, system("a process could not be forked", errno))),
+            Err(errno) => Err((supervision, Refusal::system("a process could not be forked", errno))),
             Ok(ForkResult::Child) => {
-                if let Some(stderr) = &stderr {
+                if let Some(stderr) = stderr {
                     stderr.apply();
                 }
-                become_backend(server, order, descriptors, supervision, entry)
+                let sockets = Sockets { beside: supervision, failure: failure_end };
+                let kept: Vec<RawFd> =
+                    descriptors.iter().chain(sockets.all()).map(AsRawFd::as_raw_fd).collect();
+                drop(failure);
+                self.leave(server, &kept);
+                if order.fresh_image {
+                    execute(&order, descriptors, sockets)
+                }
+                begin::obey(order, descriptors, sockets)
             }
             Ok(ForkResult::Parent { child }) => {
                 // Both sides do this, because either may be the first to need it.
                 let _ = setpgid(child, child);
                 let last_words = stderr.and_then(Redirection::into_last_words);
-                self.adopt(child, supervision, order.stop_timeout, last_words);
+                self.adopt(child, supervision, failure, order.stop_timeout, last_words);
                 Ok(())
             }
         }
@@ -240,14 +347,16 @@ impl Server {
         &mut self,
         pid: Pid,
         supervision: OwnedFd,
+        failure: Option<OwnedFd>,
         stop_timeout: Duration,
         last_words: Option<LastWords>,
     ) {
+        self.pipes += usize::from(failure.is_some());
         let notice = match PidFd::open(pid) {
             Ok(pidfd) => (Notice::Born { pid: pid.as_raw().unsigned_abs() }, Some(pidfd)),
             Err(errno) => {
                 child::kill_group(pid);
-                (Notice::Refused(system("a process could not be opened", errno)), None)
+                (Notice::Refused(Refusal::system("a process could not be opened", errno)), None)
             }
         };
         // No event but the hang-up, which always counts (F3).
@@ -258,6 +367,7 @@ impl Server {
         }
         let mut backend = Backend {
             supervision,
+            failure,
             stop_timeout,
             ending: None,
             untold: vec![notice],
@@ -269,10 +379,49 @@ impl Server {
         self.backends.insert(pid.as_raw(), backend);
     }
 
+    /// Makes the forked copy a process of its own, without anything of the server (`parent`).
+    ///
+    /// Where nobody else can have opened anything, only `kept` stays open.
+    fn leave(&mut self, parent: Pid, kept: &[RawFd]) {
+        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+        let _ = signals::die_with_parent();
+        // The signal is sent for an end that comes after the line above; this is the end before it.
+        if getppid() != parent {
+            child::exit_now(1);
+        }
+        if self.is_bare {
+            close_all_but(kept.to_vec());
+        } else {
+            // What else is open was opened to be shared.
+            child::close_by_number(&self.descriptors());
+        }
+        // The dispositions are the server's, which has reset them (F5).
+        signals::unblock_all();
+    }
+
+    /// Every descriptor of the server.
+    fn descriptors(&self) -> Vec<RawFd> {
+        let control = self.control.as_ref().map(AsRawFd::as_raw_fd);
+        let program = self.program.as_ref().map(|program| program.as_fd().as_raw_fd());
+        let own = [self.events.as_fd().as_raw_fd(), self.epoll.0.as_raw_fd()];
+        let backends = self.backends.values().flat_map(|backend| {
+            let words = backend.last_words.as_ref().map(|words| words.as_fd().as_raw_fd());
+            let failure = backend.failure.as_ref().map(AsRawFd::as_raw_fd);
+            [Some(backend.supervision.as_raw_fd()), failure, words].into_iter().flatten()
+        });
+        own.into_iter().chain(control).chain(program).chain(backends).collect()
+    }
+
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
         while let Some(Reaped { pid, reason, stack_overflow, gone_at }) = child::reap_one() {
             if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
+                if backend.failure.is_some() {
+                    self.pipes -= 1;
+                }
+                if let Some(refusal) = backend.take_failure() {
+                    backend.untold.push((Notice::Failed(refusal), None));
+                }
                 let stderr_tail = backend.last_words.take().map_or_else(String::new, |last_words| {
                     self.pipes -= 1;
                     last_words.into_text()
@@ -346,50 +495,11 @@ impl Server {
     }
 }
 
-/// Turns the forked copy into a backend. Nothing here may return into the server's loop.
-fn become_backend(
-    server: Pid,
-    order: Order,
-    descriptors: Vec<OwnedFd>,
-    supervision: OwnedFd,
-    entry: Entry,
-) -> ! {
-    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
-    let _ = signals::die_with_parent();
-    // The signal is sent for an end that comes after the line above; this is the end before it.
-    if getppid() != server {
-        child::exit_now(STATUS_NOT_STARTED);
-    }
-    close_all_but(descriptors.iter().chain([&supervision]));
-    // The dispositions are the server's, which has reset them (F5).
-    signals::unblock_all();
-    limits::set_open_files_soft(order.open_files_soft);
-    title::set(&order.name);
-    let mut descriptors = descriptors.into_iter();
-    if order.has_directory
-        && let Some(directory) = descriptors.next()
-    {
-        let _ = fchdir(directory);
-    }
-    let status = match link::open(order.link, descriptors.collect(), supervision) {
-        Ok(link) => {
-            child::close_in_forks(&link.descriptors());
-            // A panic of the runtime itself must not go on into the server's frames, whose descriptors are
-            // closed. The hook has printed it.
-            catch_unwind(AssertUnwindSafe(|| entry(BackendStart { name: order.name, link })))
-                .unwrap_or(STATUS_PANICKED)
-        }
-        Err(_) => STATUS_NOT_STARTED,
-    };
-    std::process::exit(status)
-}
-
 /// Closes what belongs to the server, so that no backend holds an end of another's link open.
 #[allow(unsafe_code)]
-fn close_all_but<'kept>(kept: impl Iterator<Item = &'kept OwnedFd>) {
-    let mut kept: Vec<RawFd> = kept.map(AsRawFd::as_raw_fd).collect();
-    // SAFETY: the owners of all others are the server's values, and in a backend, which never comes
-    // back to them, they are neither used nor dropped.
+fn close_all_but(mut kept: Vec<RawFd>) {
+    // SAFETY: the owners of all others are values of the server, or of the program that this watcher
+    // was forked from; this process never comes back to them, and neither uses nor drops them.
     unsafe { descriptors::close_all_but(&mut kept) }
 }
 
@@ -403,26 +513,54 @@ fn bind_destructors() {
     WITH_DESTRUCTOR.with(|_| {});
 }
 
-fn check(order: &Order, strange_threads: &[String]) -> Result<Entry, Refusal> {
-    if !strange_threads.is_empty() {
+fn check(order: &Order, strange_threads: &[String]) -> Result<(), Refusal> {
+    if !order.fresh_image && !strange_threads.is_empty() {
         return Err(Refusal::ThreadsRunning(strange_threads.to_vec()));
     }
-    let address = order.entry.resolve().map_err(Refusal::Code)?;
-    Ok(to_entry(address))
+    match &order.task {
+        Task::Backend { entry, .. } => entry.resolve().map(drop).map_err(Refusal::Code),
+        Task::Server => Ok(()),
+    }
 }
 
-#[allow(unsafe_code)]
-fn to_entry(address: usize) -> Entry {
-    // SAFETY: A1 of `sys::module`: the address was that of an `Entry` in the program, and the same
-    // module, checked by fingerprint, is loaded here.
-    unsafe { std::mem::transmute::<usize, Entry>(address) }
+/// Replaces the forked copy by a fresh image of the program, which finds the order in its socket.
+fn execute(order: &Order, descriptors: Vec<OwnedFd>, sockets: Sockets) -> ! {
+    let doing = "the program could not be executed anew";
+    let (left, found) = match socket::message_pair() {
+        Ok(pair) => pair,
+        Err(error) => sockets.fail(Refusal::Other(format!("{doing}: {error}"))),
+    };
+    let all: Vec<_> = sockets.all().chain(&descriptors).map(AsFd::as_fd).collect();
+    let errno = match socket::send(left.as_fd(), &protocol::encode(order), &all, false) {
+        Ok(()) => {
+            let marker = format!("{}:{}:{}", copy::ROLE_ORDERED, found.as_raw_fd(), getppid());
+            exec::become_copy(MARKER, &marker, &found)
+        }
+        Err(errno) => errno,
+    };
+    sockets.fail(Refusal::system(doing, errno))
 }
 
-fn system(doing: &str, errno: Errno) -> Refusal {
-    Refusal::System { doing: doing.to_owned(), errno: errno as i32 }
+fn redirection(stderr: Output) -> Result<Option<Redirection>, Refusal> {
+    Redirection::new(stderr).map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        Refusal::system("its standard error could not be redirected", errno)
+    })
+}
+
+fn greet(control: &OwnedFd, greeting: &Greeting) {
+    // A program that is gone does not want to know.
+    let _ = socket::send(control.as_fd(), &protocol::encode(greeting), &[], false);
 }
 
 impl Backend {
+    /// Why a backend that has ended never began, if it left word.
+    fn take_failure(&mut self) -> Option<Refusal> {
+        let failure = self.failure.take()?;
+        let message = socket::receive(failure.as_fd(), false).ok().flatten()?;
+        protocol::decode(&message.bytes)
+    }
+
     /// Tells what there is to tell, as far as the socket has room (F3).
     fn tell(&mut self, epoll: &Epoll, token: u64) {
         while let Some((notice, pidfd)) = self.untold.first() {

@@ -1,0 +1,210 @@
+//! `StartMethod::Fork`, in a program of one thread: a test harness would have more.
+//! Not here: the refusal in a program with threads (`start`).
+//! Layer: the public surface.
+
+mod support;
+
+use std::process;
+use std::sync::Arc;
+use std::thread;
+
+use nix::sys::signal::Signal;
+use support::eventually;
+use support::processes::{self, Entry};
+use worker_core::{
+    Builder, CallError, Context, ExitReason, Handle, Limits, SpawnError, StartMethod, process_actor,
+};
+
+pub struct Table {
+    rows: Arc<Vec<u64>>,
+}
+
+#[process_actor]
+impl Table {
+    pub fn new(rows: u64) -> Self {
+        Self { rows: Arc::new((0..rows).collect()) }
+    }
+
+    pub fn sum(&self) -> u64 {
+        self.rows.iter().sum()
+    }
+
+    pub fn pid(&self) -> u32 {
+        process::id()
+    }
+
+    pub fn parent(&self) -> u32 {
+        std::os::unix::process::parent_id()
+    }
+
+    pub fn panic(&self) {
+        panic!("on purpose")
+    }
+
+    pub fn spin(&self) {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    pub fn descriptors(&self) -> Vec<(i32, String)> {
+        processes::descriptors()
+    }
+
+    pub fn nest(&self) -> Result<u64, String> {
+        let nested = TableFrontend::spawn(4).map_err(|error| error.to_string())?;
+        nested.sum().map_err(|error| error.to_string())
+    }
+
+    #[stopped]
+    fn stopped(&mut self, context: &Context<Self>) {
+        assert!(!context.name().is_empty());
+    }
+}
+
+/// Names and bodies; run one after the other, in this very thread.
+const TESTS: &[(&str, fn())] = &[
+    ("a_fork_runs_the_constructor", a_fork_runs_the_constructor),
+    ("a_closure_brings_the_state_of_the_program", a_closure_brings_the_state_of_the_program),
+    ("no_frontend_is_held_by_a_fork", no_frontend_is_held_by_a_fork),
+    ("limits_are_set_in_a_fork_too", limits_are_set_in_a_fork_too),
+    ("every_end_is_told_and_reaped", every_end_is_told_and_reaped),
+    ("threads_are_named", threads_are_named),
+    ("nothing_outlives_the_program", nothing_outlives_the_program),
+];
+
+fn main() {
+    if std::env::var_os("WORKER_START").is_some() {
+        println!("these tests are about a start method, and another one is forced");
+        return;
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "helper") {
+        return helper();
+    }
+    let list = arguments.iter().any(|argument| argument == "--list");
+    let ignored = arguments.iter().any(|argument| argument == "--ignored");
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    for (name, test) in TESTS.iter().filter(|_| !ignored) {
+        if list {
+            println!("{name}: test");
+        } else if wanted.is_empty() || wanted.iter().any(|wanted| name.contains(wanted.as_str())) {
+            test();
+            println!("test {name} ... ok");
+        }
+    }
+}
+
+fn forked() -> Builder {
+    Builder::new().start(StartMethod::Fork)
+}
+
+fn a_fork_runs_the_constructor() {
+    let table = TableFrontend::spawn_with(&forked().name("table"), 10).unwrap();
+    assert_eq!(table.sum().unwrap(), 45);
+    assert_eq!(table.pid().unwrap(), table.process().pid());
+    assert_ne!(table.pid().unwrap(), process::id());
+    let entry = Entry::of(table.process().pid()).unwrap();
+    assert_eq!((entry.comm.as_str(), entry.group), ("table", entry.pid));
+    assert_eq!(table.nest().unwrap(), 6);
+    assert!(matches!(table.panic(), Err(CallError::Panicked(report)) if report.message == "on purpose"));
+    assert!(table.stop().unwrap().is_clean());
+    eventually("nothing is left", || processes::descendants(process::id()).is_empty());
+}
+
+fn a_closure_brings_the_state_of_the_program() {
+    let rows: Arc<Vec<u64>> = Arc::new((0..4 << 20).collect());
+    let expected: u64 = rows.iter().sum();
+    let shared = Arc::clone(&rows);
+    let table = TableFrontend::from(Handle::fork(&Builder::new(), move || Table { rows: shared }).unwrap());
+    assert_eq!(table.sum().unwrap(), expected);
+    // 32 MiB are there, and not twice.
+    let usage = table.process().usage();
+    assert!(usage.resident > 32 << 20 && usage.unique < 4 << 20, "{usage:?}");
+    drop(rows);
+    assert_eq!(table.sum().unwrap(), expected);
+    assert!(table.stop().unwrap().is_clean());
+    let failed = Handle::<Table>::fork(&Builder::new(), || panic!("no table"));
+    assert!(matches!(failed, Err(SpawnError::Panicked(report)) if report.message == "no table"));
+}
+
+fn no_frontend_is_held_by_a_fork() {
+    let first = TableFrontend::spawn(3).unwrap();
+    let second = TableFrontend::spawn_with(&forked(), 3).unwrap();
+    let pid = first.process().pid();
+    drop(first);
+    // Were an end of the first one's link open in the second, it would wait for ever.
+    eventually("an actor ends with its last frontend", || !processes::runs(pid));
+    assert_eq!(second.sum().unwrap(), 3);
+    let kept = second.descriptors().unwrap();
+    let sockets = kept.iter().filter(|(_, target)| target.starts_with("socket:")).count();
+    assert!(sockets <= 1, "{kept:?}");
+    assert!(second.stop().unwrap().is_clean());
+}
+
+fn limits_are_set_in_a_fork_too() {
+    let limits = Limits::new().open_files(u64::MAX - 1);
+    match TableFrontend::spawn_with(&forked().limits(limits), 1) {
+        Err(SpawnError::Io(error)) => assert!(error.to_string().contains("open files"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    let table = TableFrontend::spawn_with(&forked().nice(3), 1).unwrap();
+    assert_eq!(table.sum().unwrap(), 0);
+}
+
+fn every_end_is_told_and_reaped() {
+    let table = TableFrontend::spawn_with(&forked(), 1).unwrap();
+    let watcher = table.parent().unwrap();
+    table.process().kill().unwrap();
+    let exit = table.process().wait();
+    assert_eq!(exit.reason, ExitReason::Signal { signal: Signal::SIGKILL as i32, core_dumped: false });
+    // Told, and so reaped; the watcher too.
+    assert_eq!((Entry::of(table.process().pid()), Entry::of(watcher)), (None, None));
+
+    // A watcher that is killed takes its backend with it.
+    let table = TableFrontend::spawn_with(&forked(), 1).unwrap();
+    processes::signal(table.parent().unwrap(), Signal::SIGKILL);
+    assert!(matches!(table.spin(), Err(CallError::Exited(_) | CallError::NotSent(_))));
+    assert_eq!(table.process().wait().reason, ExitReason::Unknown);
+
+    // One that is merely dropped is reaped by the next spawn.
+    drop(TableFrontend::spawn_with(&forked(), 1).unwrap());
+    eventually("dropped actors leave nothing", || {
+        drop(TableFrontend::spawn(1).unwrap());
+        let left = processes::descendants(process::id());
+        left.iter().all(|entry| !entry.comm.starts_with("watcher"))
+    });
+}
+
+fn threads_are_named() {
+    let (keep, wait) = std::sync::mpsc::channel::<()>();
+    let other = thread::Builder::new().name("busy".to_owned()).spawn(move || wait.recv()).unwrap();
+    eventually("the thread has its name", || match TableFrontend::spawn_with(&forked(), 1) {
+        Err(SpawnError::ThreadsRunning { threads }) => threads == ["busy"],
+        other => panic!("{other:?}"),
+    });
+    drop(keep);
+    let _ = other.join().unwrap();
+    eventually("the thread is gone", || processes::threads() == 1);
+    assert!(TableFrontend::spawn_with(&forked(), 1).is_ok());
+}
+
+/// A program that prints its backend's process id, and is killed while that works.
+fn helper() {
+    let table = TableFrontend::spawn_with(&forked(), 1).unwrap();
+    println!("{} {}", table.process().pid(), table.parent().unwrap());
+    let _ = table.spin();
+}
+
+fn nothing_outlives_the_program() {
+    use std::io::{BufRead, BufReader};
+    let mut command = process::Command::new(std::env::current_exe().unwrap());
+    let mut helper = command.arg("helper").stdout(process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(helper.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let pids: Vec<u32> = line.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect();
+    assert!(pids.len() == 2 && pids.iter().all(|&pid| processes::runs(pid)), "{line}");
+    helper.kill().unwrap();
+    helper.wait().unwrap();
+    eventually("backend and watcher end with the program", || pids.iter().all(|&pid| !processes::runs(pid)));
+}

@@ -1,0 +1,312 @@
+//! How a backend comes to be: one file for each start method, all with the same signature.
+//! Not here: what it does then (`actor`), and the fork server's own side (`fork_server`).
+//! Layer 5: over `link` and `sys`.
+
+pub(super) mod begin;
+mod debugger;
+mod exec;
+mod fork;
+mod new_link;
+mod server;
+mod thread;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::body::Body;
+use super::builder::Builder;
+use super::fork_server::{NotOrdered, Server};
+use super::protocol::{Order, Refusal, Surroundings, Task};
+use crate::calls::Client;
+use crate::link::beside::Beside;
+use crate::link::{LinkKind, NewLink};
+use crate::sys::limits::{self, with_descriptors};
+use crate::sys::module::CodeAddress;
+use crate::sys::while_doing;
+
+pub(crate) use begin::{BackendStart, Entry};
+pub(super) use fork::Held;
+
+/// How the process of a backend comes to be.
+///
+/// | method | what the backend finds in its memory | needs |
+/// | --- | --- | --- |
+/// | `ForkServer` | the program as it was before `main`, and what was preloaded | nothing |
+/// | `Fork` | everything that the program has at this moment, shared copy-on-write | a program of one thread |
+/// | `Exec` | the program as it was before `main`, at addresses of its own | a few milliseconds |
+/// | `Thread` | the program itself | no process at all |
+///
+/// # Examples
+///
+/// ```
+/// use worker_core::{Builder, StartMethod, process_actor};
+///
+/// pub struct Greeter;
+///
+/// #[process_actor]
+/// impl Greeter {
+///     pub fn new() -> Self { Self }
+///     pub fn pid(&self) -> u32 { std::process::id() }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if std::env::var_os("WORKER_START").is_some() { return Ok(()) }
+/// let fresh = GreeterFrontend::spawn_with(&Builder::new().start(StartMethod::Exec))?;
+/// assert_ne!(fresh.pid()?, std::process::id());
+/// let near = GreeterFrontend::spawn_with(&Builder::new().start(StartMethod::Thread))?;
+/// assert_eq!(near.pid()?, std::process::id());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartMethod {
+    /// A small single-threaded copy of the program forks it.
+    #[default]
+    ForkServer,
+    /// The program forks itself.
+    ///
+    /// It is refused while other threads run, which may hold any lock at that moment. The backend
+    /// shares the memory of the program as it is, copy-on-write, and its descriptors. Frontends that
+    /// the program holds are the program's: in the backend they report that their actor is gone.
+    Fork,
+    /// The program is executed anew for it.
+    Exec,
+    /// It runs in a thread of this program, for debuggers, coverage and sanitizers.
+    ///
+    /// Nothing fences it then: it cannot be killed, [`Limits`](crate::Limits) are refused,
+    /// [`Process::usage`] measures the whole program, and what ends a process ends the program:
+    /// `exit`, `abort`, a signal. A panic is told to the caller as from a process.
+    Thread,
+}
+
+/// Overrules the start method of every builder.
+const START_VARIABLE: &str = "WORKER_START";
+/// How much of a name the backend itself is told: more than any title shows.
+const TITLE_MAX_BYTES: usize = 1024;
+
+/// A backend that was never there.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    ThreadsRunning(Vec<String>),
+    Executable(String),
+    Io(io::Error),
+}
+
+/// What a backend runs.
+pub(crate) enum Run {
+    /// Code, and nothing else: it means the same in every copy of the program.
+    Function(Entry),
+    /// Code with some of the program's state: it means something in this process and its forks.
+    Closure(Box<dyn FnOnce(BackendStart) -> i32 + Send>),
+}
+
+/// Everything of a backend that is about to be, on the way to the other side.
+pub(super) struct NewBackend<'builder> {
+    builder: &'builder Builder,
+    /// Whether the environment chose the method, so that the builder's wishes may not fit it.
+    forced: bool,
+    run: Run,
+    surroundings: Surroundings,
+    link: LinkKind,
+    /// Our end of the socket beside the link, on which birth and end are told.
+    beside: Arc<Beside>,
+    far_end: OwnedFd,
+    /// The working directory if there is one, then the parts of the link.
+    descriptors: Vec<OwnedFd>,
+}
+
+/// What must live as long as a backend may.
+#[derive(Debug)]
+pub(super) enum Keeper {
+    Server {
+        _server: Arc<Server>,
+    },
+    Watcher(fork::Watcher),
+    /// Nobody tells of a thread: it leaves word here itself.
+    Thread(thread::End),
+}
+
+impl Keeper {
+    /// The thread that the backend is, if it is one.
+    pub(super) fn thread(&self) -> Option<&thread::End> {
+        if let Self::Thread(end) = self { Some(end) } else { None }
+    }
+
+    /// What is readable at the end of that thread.
+    pub(super) fn take_thread(&mut self) -> Option<OwnedFd> {
+        if let Self::Thread(end) = self { end.take_descriptor() } else { None }
+    }
+
+    /// The backend has ended; what was there for it alone need not stay.
+    pub(super) fn backend_ended(&self) {
+        if let Self::Watcher(watcher) = self {
+            watcher.reap();
+        }
+    }
+}
+
+/// Makes a backend that does what `run` says, and connects to it.
+///
+/// The backend waits for its first message then. [`Body::wait_born`] tells whether it came to be.
+pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Client, Arc<Body>), Refused> {
+    fork::reap_left();
+    let (method, forced) = method(builder, &run)?;
+    let open_files_soft = limits::open_files_soft_of_user();
+    let (beside, far_end) = with_descriptors(Beside::pair)?;
+    let beside = Arc::new(beside);
+    let NewLink { kind, ours, theirs } = new_link::make(builder.link, &beside)?;
+    let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
+    let directory = with_descriptors(working_directory)?;
+    let surroundings = Surroundings {
+        name: cut(&name, TITLE_MAX_BYTES).to_owned(),
+        has_directory: directory.is_some(),
+        open_files_soft,
+        preload: None,
+        settings: builder.settings.clone(),
+        waits_for_debugger: debugger::is_wanted_for(&name)?,
+    };
+    let descriptors = directory.map(OwnedFd::from).into_iter().chain(theirs).collect();
+    let backend = NewBackend {
+        builder,
+        forced,
+        run,
+        surroundings,
+        link: kind,
+        beside: Arc::clone(&beside),
+        far_end,
+        descriptors,
+    };
+    // Before anything is forked: not even this backend may hold our own ends.
+    let held = ours.descriptors().iter().chain([&beside.as_fd()]).map(AsRawFd::as_raw_fd).collect();
+    let held = Held::new(held);
+    let keeper = match method {
+        StartMethod::ForkServer => server::start(backend),
+        StartMethod::Fork => fork::start(backend),
+        StartMethod::Exec => exec::start(backend),
+        StartMethod::Thread => thread::start(backend),
+    }?;
+    let body = Arc::new(Body::new(name, builder, beside, keeper, held));
+    let watched = Arc::clone(&body);
+    let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
+    Ok((client, body))
+}
+
+/// The start method, and whether the environment chose it.
+fn method(builder: &Builder, run: &Run) -> io::Result<(StartMethod, bool)> {
+    let chosen = match (run, builder.start) {
+        (Run::Closure(_), _) => StartMethod::Fork,
+        (_, None) => StartMethod::ForkServer,
+        (_, Some(StartMethod::Fork)) if builder.fork_server.is_some() => {
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "a backend can be forked from the program or from a fork server, not from both",
+            ));
+        }
+        (_, Some(method)) => method,
+    };
+    let forced = match std::env::var_os(START_VARIABLE) {
+        None => return Ok((chosen, false)),
+        Some(value) if value == "thread" => StartMethod::Thread,
+        Some(value) if value == "exec" => StartMethod::Exec,
+        Some(value) if value == "fork-server" => StartMethod::ForkServer,
+        Some(value) => {
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "{START_VARIABLE} is {value:?}, but only `thread`, `exec` and `fork-server` can be \
+                     forced on a whole program; unset it"
+                ),
+            ));
+        }
+    };
+    match (run, forced) {
+        // What a closure has captured exists in this process and its forks alone.
+        (Run::Closure(_), StartMethod::Exec | StartMethod::ForkServer) => Ok((chosen, false)),
+        _ => Ok((forced, true)),
+    }
+}
+
+/// The working directory; one that cannot be opened leaves the backend in that of the fork server.
+fn working_directory() -> io::Result<Option<File>> {
+    let flags = (OFlag::O_PATH | OFlag::O_DIRECTORY).bits();
+    match File::options().read(true).custom_flags(flags).open(".") {
+        // No reason to run the backend somewhere else.
+        Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Err(error),
+        other => Ok(other.ok()),
+    }
+}
+
+/// The beginning of a text, at most so many bytes, cut between characters.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+impl NewBackend<'_> {
+    /// The order for a fork server, and the descriptors that go with it.
+    fn into_order(self, fresh_image: bool) -> Result<(Order, Vec<OwnedFd>), Refused> {
+        let Run::Function(entry) = self.run else {
+            unreachable!("`method` lets closures be started by fork and thread alone");
+        };
+        let entry = CodeAddress::of(entry as usize).ok_or_else(|| {
+            Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
+        })?;
+        let order = Order {
+            task: Task::Backend { entry, link: self.link },
+            surroundings: self.surroundings,
+            fresh_image,
+            stderr: self.builder.stderr,
+            stop_timeout: self.builder.stop_timeout,
+        };
+        let mut descriptors = vec![self.far_end];
+        descriptors.extend(self.descriptors);
+        Ok((order, descriptors))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThreadsRunning(threads) => {
+                write!(formatter, "threads run in the process that was to be forked: {}", threads.join(", "))
+            }
+            Self::Executable(reason) => formatter.write_str(reason),
+            Self::Io(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<NotOrdered> for Refused {
+    fn from(error: NotOrdered) -> Self {
+        match error {
+            NotOrdered::Executable(reason) => Self::Executable(reason),
+            NotOrdered::Refused(refusal) => refusal.into(),
+            NotOrdered::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::ThreadsRunning(threads) => Self::ThreadsRunning(threads),
+            Refusal::Code(reason) => Self::Executable(reason),
+            Refusal::System { doing, errno } => Self::Io(while_doing(&doing, Errno::from_raw(errno))),
+            Refusal::Other(reason) => Self::Io(io::Error::other(reason)),
+        }
+    }
+}
