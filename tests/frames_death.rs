@@ -6,6 +6,7 @@ mod support;
 
 use std::time::Duration;
 
+use nix::sys::signal::{SigHandler, Signal, signal};
 use support::{eventually, processes, watchdog};
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, Overflow, RecvError, WriteError};
 use worker_core::{CallError, process_actor};
@@ -193,6 +194,28 @@ fn a_reader_that_waits_is_told_when_the_writer_is_killed() {
 }
 
 #[test]
+fn to_wake_a_reader_that_is_dead_raises_no_signal() {
+    let _watchdog = watchdog();
+    // In a program of its own, because the disposition of a signal is everybody's.
+    support::rerun::alone("to_wake_a_reader_that_is_dead_raises_no_signal", || {
+        // SAFETY: the default runs no code.
+        unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.unwrap();
+        let (mut writer, reader) = ring(Overflow::DropOldest);
+        let victim = VictimFrontend::spawn(reader.try_clone().unwrap()).unwrap();
+        victim.read_on().unwrap();
+        write(&mut writer).unwrap();
+        let pid = victim.process().pid();
+        eventually("it has read and sleeps", || {
+            writer.readers().iter().any(|reader| reader.taken == 1)
+                && processes::Entry::of(pid).is_some_and(|entry| entry.state == 'S')
+        });
+        kill(victim.process());
+        write(&mut writer).unwrap();
+        check(&reader.recv().unwrap());
+    });
+}
+
+#[test]
 fn the_last_reader_killed_is_an_error_for_the_writer() {
     let _watchdog = watchdog();
     for overflow in POLICIES {
@@ -268,7 +291,7 @@ fn writers_killed_in_full_flow_tear_nothing() {
             }
             taken += 1;
             if taken == 20 + 11 * round {
-                processes::signal(pid, nix::sys::signal::Signal::SIGKILL);
+                processes::signal(pid, Signal::SIGKILL);
             }
         };
         assert!(matches!(end, RecvError::WriterGone));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use support::{eventually, processes, watchdog};
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, Overflow, RecvError};
-use worker_core::{Builder, CallError, Link, process_actor};
+use worker_core::{Builder, CallError, Link, Restart, process_actor};
 
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
 const SHAPE: [usize; 3] = [48, 64, 3];
@@ -216,6 +216,15 @@ fn an_end_that_is_in_use_is_not_sent_and_the_call_says_so() {
     let error = WatcherFrontend::spawn(reader).unwrap_err().to_string();
     assert!(error.contains("a frame of this reader is still borrowed"), "{error}");
     assert_eq!(kept.recv().unwrap().sequence(), 1);
+}
+
+#[test]
+fn an_end_is_no_argument_of_a_constructor_that_may_run_again() {
+    let _watchdog = watchdog();
+    let (_writer, reader) = ring(Overflow::Block);
+    let builder = Builder::new().restart(Restart::on_crash());
+    let error = WatcherFrontend::spawn_with(&builder, reader).unwrap_err().to_string();
+    assert!(error.contains("hand it over by a method"), "{error}");
 }
 
 #[test]

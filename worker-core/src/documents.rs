@@ -14,6 +14,9 @@ mod guarantees {}
 #[doc = include_str!("../../docs/supervision.md")]
 mod supervision {}
 
+#[doc = include_str!("../../docs/frames.md")]
+mod frames {}
+
 #[doc = include_str!("../../docs/architecture.md")]
 mod architecture {}
 

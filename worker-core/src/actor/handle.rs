@@ -116,8 +116,13 @@ impl<A: Actor> Handle<A> {
             Err(Fault::Memory(error)) => SpawnError::Io(error),
             Err(Fault::TimedOut | Fault::NotSentInTime) => unreachable!("a spawn has no deadline"),
         };
-        // Nothing is left behind: the process, which has no actor, is ending, and gets the time to.
-        let _ = life.see_end();
+        // Nothing is left behind: the process, which has no actor, is ending, and gets the time to. One
+        // that was never told which constructor to run would wait for that.
+        if matches!(error, SpawnError::Encode(_) | SpawnError::Io(_)) {
+            life.end_now();
+        } else {
+            let _ = life.see_end();
+        }
         Err(error)
     }
 
@@ -325,6 +330,10 @@ fn encoded<C: serde::Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), 
     let mut bytes = Vec::new();
     let (written, attached) = attached_by(|| codec::encode(constructor, &mut Writer::to_heap(&mut bytes)));
     match written {
+        Ok(()) if attached.as_ref().is_some_and(|parcel| parcel.moves()) => Err(EncodeError::new::<C>(
+            "an end of a ring of frames moves, and a constructor that runs again at a restart would need it \
+             again: hand it over by a method",
+        )),
         Ok(()) => Ok((bytes, attached)),
         Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),
         Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>("the heap has no end")),

@@ -15,11 +15,17 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::{pipe2, read, write};
 
-use super::{retry_on_interrupt, while_doing};
+use super::{retry_on_interrupt, signals, while_doing};
 
 /// The end that wakes.
 #[derive(Debug)]
 pub(crate) struct Bell(OwnedFd);
+
+/// The end that wakes, and that shows when the sleeper is gone: readable with an error then.
+///
+/// A bell cannot show it, because it counts as a reader of its own pipe; here a ring costs more.
+#[derive(Debug)]
+pub(crate) struct Lifeline(OwnedFd);
 
 /// The end that sleeps.
 #[derive(Debug)]
@@ -43,6 +49,15 @@ pub(crate) fn doorbell() -> io::Result<(Bell, Sleeper)> {
     Ok((Bell(without_sigpipe(write_end).map_err(refused)?), Sleeper(read_end)))
 }
 
+/// Makes a doorbell whose both ends show when the other one is gone.
+pub(crate) fn lifeline() -> io::Result<(Lifeline, Sleeper)> {
+    let refused = |errno| while_doing("a doorbell could not be made", errno);
+    let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
+    // As for a bell, nobody who does not read shall block the one who rings.
+    fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(refused)?;
+    Ok((Lifeline(write_end), Sleeper(read_end)))
+}
+
 /// Opens the write end once more, for reading too and without waiting.
 ///
 /// With a reader left, if only itself, no write meets SIGPIPE, which kills programs that have it at its
@@ -64,6 +79,25 @@ impl Bell {
     /// Wakes the sleeper. A full pipe has woken it already, and a closed one is told by death.
     pub(crate) fn ring(&self) {
         let _ = retry_on_interrupt(|| write(&self.0, &[1]));
+    }
+}
+
+impl Lifeline {
+    /// Wakes the sleeper, as [`Bell::ring`] does.
+    pub(crate) fn ring(&self) {
+        let _ = signals::without_sigpipe(|| retry_on_interrupt(|| write(&self.0, &[1])));
+    }
+}
+
+impl From<OwnedFd> for Lifeline {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+}
+
+impl AsFd for Lifeline {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -3,8 +3,9 @@
 //! Layer 1: system calls.
 #![allow(unsafe_code)]
 
+use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// Gives every signal its default disposition and unblocks all, but ignores SIGPIPE as Rust does.
@@ -36,6 +37,29 @@ pub(crate) fn child_events() -> nix::Result<SignalFd> {
     mask.add(Signal::SIGCHLD);
     mask.thread_block()?;
     SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// Writes to a pipe that may have no reader, without the signal that this raises.
+///
+/// For the moment of the write the signal is blocked in this thread; if it was raised it is taken out.
+///
+/// # Source
+///
+/// `SIGPIPE` in `pipe(7)`: it goes to the thread that wrote. `sigtimedwait(2)`.
+pub(crate) fn without_sigpipe<T>(write: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
+    let mut sigpipe = SigSet::empty();
+    sigpipe.add(Signal::SIGPIPE);
+    let before = sigpipe.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let result = write();
+    if !before.contains(Signal::SIGPIPE) {
+        if matches!(result, Err(Errno::EPIPE)) {
+            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: set and time are live locals, and nobody wants to know more than that it is gone.
+            unsafe { libc::sigtimedwait(sigpipe.as_ref(), std::ptr::null_mut(), &raw const at_once) };
+        }
+        before.thread_set_mask()?;
+    }
+    result
 }
 
 /// Has the kernel kill this process when the thread that forked it ends.

@@ -25,17 +25,24 @@ pub(crate) struct Parcel {
     places: Vec<Option<OwnedFd>>,
     /// How many the sender put in: some may be lost if the receiver may open no more.
     sent_count: usize,
+    /// What they belong to moves with the message: it can be sent once, and not again.
+    moves: bool,
 }
 
 impl Parcel {
     /// What arrived of `sent_count` descriptors.
     pub(crate) fn arrived(descriptors: Vec<OwnedFd>, sent_count: usize) -> Box<Self> {
-        Box::new(Self { places: descriptors.into_iter().map(Some).collect(), sent_count })
+        Box::new(Self { places: descriptors.into_iter().map(Some).collect(), sent_count, moves: false })
     }
 
     /// What is to be sent.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
         self.places.iter().flatten()
+    }
+
+    /// Whether what they belong to would be spent by sending the message.
+    pub(crate) fn moves(&self) -> bool {
+        self.moves
     }
 
     pub(crate) fn sent_count(&self) -> usize {
@@ -68,6 +75,15 @@ pub(crate) fn attach(descriptor: OwnedFd) -> Result<u32, String> {
         parcel.sent_count += 1;
         Ok(u32::try_from(parcel.sent_count - 1).unwrap_or(u32::MAX))
     })
+}
+
+/// Says that the value that is being encoded moves with its message, so that it is not sent again.
+pub(crate) fn note_move() {
+    ENCODING.with_borrow_mut(|encoding| {
+        if let Some(Some(parcel)) = encoding {
+            parcel.moves = true;
+        }
+    });
 }
 
 /// Takes a descriptor, by its number, out of the list that came along with the message.
