@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 
 use super::control::{Control, Words};
 use super::registry;
-use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
+use crate::sys::doorbell::{Bell, Sleeper, doorbell_that_shows_death, poll_timeout};
 use crate::sys::{socket, while_doing};
 
 /// The writing end's side.
@@ -105,7 +105,7 @@ impl Doorkeeper {
                     let token = <[u8; 8]>::try_from(message.bytes).map(u64::from_le_bytes);
                     // Anything else is the wake-up that it was, or makes no sense.
                     if let (Ok(token), Some(bell)) = (token, message.descriptors.into_iter().next()) {
-                        self.known.push(Known { token, bell: Bell::from(bell) });
+                        self.known.push(Known { token, bell: Bell::that_shows_death(bell) });
                     }
                 }
                 Ok(None) => {
@@ -144,7 +144,7 @@ pub(super) struct Registrar(OwnedFd);
 impl Registrar {
     /// Tells the writing end of a new reading end; gives what that one will sleep at.
     pub(super) fn announce(&self, token: u64) -> io::Result<Sleeper> {
-        let (bell, sleeper) = doorbell()?;
+        let (bell, sleeper) = doorbell_that_shows_death()?;
         match socket::send(self.0.as_fd(), &token.to_le_bytes(), &[bell.as_fd()], false) {
             // Of a ring without a writer, what is left can still be read.
             Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(sleeper),

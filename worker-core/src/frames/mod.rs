@@ -73,7 +73,7 @@ pub use layout::{Layout, Overflow};
 pub use reader::{Frame, FrameReader};
 pub use writer::{Claim, Counts, FrameWriter, ReaderCounts};
 
-use crate::sys::doorbell::doorbell;
+use crate::sys::doorbell::doorbell_that_shows_death;
 use crate::sys::socket;
 use doorkeeper::{Doorkeeper, Known, Registrar};
 use memory::{Mapped, Purpose};
@@ -134,7 +134,7 @@ pub fn ring_with_metadata<T: Pod, M: Pod>(
     let mapped = Mapped::create(layout)?;
     let readers_view = Arc::new(mapped.again(Purpose::Read)?);
     let (writers_end, readers_end) = socket::message_pair()?;
-    let (bell, sleeper) = doorbell()?;
+    let (bell, sleeper) = doorbell_that_shows_death()?;
     let token = registry::new_token(&mapped.sizes.control, &mapped.words);
     let doorkeeper = Doorkeeper::new(writers_end, vec![Known { token, bell }]);
     let registrar = Registrar::from(readers_end);

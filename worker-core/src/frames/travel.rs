@@ -96,7 +96,8 @@ impl<'de, T: Pod, M: Pod> Deserialize<'de> for FrameWriter<T, M> {
         let travelling = TravellingWriter::deserialize(deserializer)?;
         let registrar = detach::<D::Error>(travelling.registrar)?;
         let object = detach::<D::Error>(travelling.object)?;
-        let receive_reader = |(token, bell)| Ok(Known { token, bell: Bell::from(detach::<D::Error>(bell)?) });
+        let receive_reader =
+            |(token, bell)| Ok(Known { token, bell: Bell::that_shows_death(detach::<D::Error>(bell)?) });
         let known = travelling.readers.into_iter().map(receive_reader).collect::<Result<_, D::Error>>()?;
         let mapped = Mapped::attach(object, Purpose::Write).map_err(not_decoded)?;
         let (epoch, next) = (travelling.epoch, travelling.epoch.wrapping_add(1));

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use nix::sys::prctl;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// Gives every signal its default disposition and unblocks all, but ignores SIGPIPE as Rust does.
@@ -45,4 +45,22 @@ pub(crate) fn child_events() -> nix::Result<SignalFd> {
 /// `PR_SET_PDEATHSIG` in `prctl(2)`; it follows the parent *thread*, so the parent must have one.
 pub(crate) fn die_with_parent() -> nix::Result<()> {
     prctl::set_pdeathsig(Some(Signal::SIGKILL))
+}
+
+/// Runs something that may write to a closed pipe, and comes to no harm where SIGPIPE kills.
+///
+/// The signal is kept off this thread meanwhile, and taken back if it came.
+pub(crate) fn without_sigpipe(run: impl FnOnce()) {
+    let mut sigpipe = SigSet::empty();
+    sigpipe.add(Signal::SIGPIPE);
+    let before = sigpipe.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    run();
+    let Ok(before) = before else { return };
+    if before.contains(Signal::SIGPIPE) {
+        return;
+    }
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both arguments live through the call, and nothing is asked back.
+    unsafe { libc::sigtimedwait(sigpipe.as_ref(), std::ptr::null_mut(), &raw const at_once) };
+    let _ = before.thread_set_mask();
 }
