@@ -314,7 +314,8 @@ impl<T: Pod, M: Pod> Frame<'_, T, M> {
         self.borrowed.sequence
     }
 
-    /// When the writer claimed the frame, as time since the machine's monotonic clock began to run:
+    /// When the writer published the frame (or took it: see
+    /// [`Claim::set_timestamp_to_now`](super::Claim::set_timestamp_to_now)), as time since the machine's monotonic clock began to run:
     /// every process of a machine can compare it.
     #[must_use]
     pub fn timestamp(&self) -> Duration {

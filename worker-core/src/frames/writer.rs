@@ -191,7 +191,7 @@ impl<T: Pod, M: Pod> FrameWriter<T, M> {
 
     fn claim_until(&mut self, deadline: Option<Instant>) -> Result<Option<Claim<'_, T, M>>, WriteError> {
         let Some(slot) = self.find_slot(deadline)? else { return Ok(None) };
-        Ok(Some(Claim { writer: self, slot, timestamp: Moment::now(), metadata: M::zeroed() }))
+        Ok(Some(Claim { writer: self, slot, timestamp: None, metadata: M::zeroed() }))
     }
 
     fn find_slot(&mut self, deadline: Option<Instant>) -> Result<Option<usize>, WriteError> {
@@ -264,7 +264,8 @@ impl<T: Pod, M: Pod> fmt::Debug for FrameWriter<T, M> {
 pub struct Claim<'writer, T: Pod, M: Pod = ()> {
     writer: &'writer mut FrameWriter<T, M>,
     slot: usize,
-    timestamp: Moment,
+    /// When the frame was taken, if that is not when it is published.
+    timestamp: Option<Moment>,
     metadata: M,
 }
 
@@ -274,9 +275,10 @@ impl<T: Pod, M: Pod> Claim<'_, T, M> {
         &mut self.metadata
     }
 
-    /// Sets the moment that the frame is of to now. At first it is the moment of the claim.
+    /// Sets the moment that the frame is of to now, for frames that take a while to fill. Otherwise it
+    /// is the moment at which the frame is published.
     pub fn set_timestamp_to_now(&mut self) {
-        self.timestamp = Moment::now();
+        self.timestamp = Some(Moment::now());
     }
 
     /// Shape of the frame, outermost dimension first.
@@ -299,7 +301,8 @@ impl<T: Pod, M: Pod> Claim<'_, T, M> {
         let (slot, timestamp, metadata) = (claim.slot, claim.timestamp, claim.metadata);
         let FrameWriter { mapped, writing, doorkeeper, .. } = &mut *claim.writer;
         mapped.slots.set_metadata(slot, &metadata);
-        let sequence = writing.publish(&mapped.words, slot, timestamp.nanoseconds());
+        let sequence =
+            writing.publish(&mapped.words, slot, timestamp.unwrap_or_else(Moment::now).nanoseconds());
         let sleepers = writing.take_sleepers(&mapped.words);
         if sleepers != 0 {
             doorkeeper.wake(&mapped.sizes.control, &mapped.words, sleepers);
