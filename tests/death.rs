@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 use support::processes::{self, Entry};
+use support::rerun::alone;
 use support::{eventually, scratch_file, watchdog};
 use worker_core::{Builder, CallError, Context, Exit, ExitReason, Link, OnTimeout, process_actor};
 
@@ -82,6 +83,15 @@ impl Worker {
     #[oneway]
     pub fn finish_later(&mut self, context: &Context<Self>) {
         context.stop();
+    }
+
+    /// Has the process take its time once everything of the actor is done.
+    pub fn exit_slowly(&self) {
+        extern "C" fn write_a_long_profile() {
+            thread::sleep(Duration::from_millis(1500));
+        }
+        // SAFETY: the handler touches nothing.
+        assert_eq!(unsafe { libc::atexit(write_a_long_profile) }, 0);
     }
 
     #[stopped]
@@ -243,6 +253,24 @@ fn a_call_on_a_dead_backend_was_not_sent() {
 }
 
 #[test]
+fn a_program_that_dies_of_broken_pipes_does_not_die_of_dead_backends() {
+    alone("a_program_that_dies_of_broken_pipes_does_not_die_of_dead_backends", || {
+        // SAFETY: the default disposition runs no code. Tools for a terminal set it, to end with their reader.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        over_links(|builder| {
+            for _ in 0..20 {
+                let worker = WorkerFrontend::spawn_with(builder).unwrap();
+                let pid = worker.process().pid();
+                eventually("the backend sleeps", || Entry::of(pid).is_some_and(|entry| entry.state == 'S'));
+                processes::signal(pid, Signal::SIGKILL);
+                let exit = worker.process().wait();
+                assert_eq!(worker.work(), Err(CallError::NotSent(exit)));
+            }
+        });
+    });
+}
+
+#[test]
 fn stop_is_idempotent_from_any_thread() {
     over_links(|builder| {
         let builder = builder.clone().stop_timeout(Duration::from_secs(60));
@@ -260,6 +288,14 @@ fn stop_is_idempotent_from_any_thread() {
             assert!(matches!(worker.work(), Err(CallError::NotSent(exit)) if exit.is_clean()));
         }
     });
+}
+
+#[test]
+fn exit_handlers_have_the_time_to_stop_too() {
+    let _watchdog = watchdog();
+    let worker = WorkerFrontend::spawn_with(&patient()).unwrap();
+    worker.exit_slowly().unwrap();
+    assert_eq!(worker.stop().unwrap().reason, ExitReason::Clean);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! `cargo bench -p tests --bench figures -- [--quick] [calls|spawn|idle|many]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
-//! the median of the rounds, the ratio of two medians, and the range of the ratios of single rounds.
+//! the median of the rounds, the ratio of two medians, the range of the ratios of single rounds, and
+//! the ratio of the best round of each, which is what a machine with other work says most truly.
 //! Every answer is checked. No time is: a slow machine is no fault.
 
 #[path = "figures/actor.rs"]

@@ -133,8 +133,11 @@ fn spawns_that_fail_leave_nothing() {
                 assert!(matches!(failing, Err(SpawnError::Constructor(_))));
                 // At once, not after a moment.
                 assert_eq!(processes::descendants(process::id()).len(), 1);
-                let panicking = LeafFrontend::spawn_panicking_with(&builder);
-                assert!(matches!(panicking, Err(SpawnError::Panicked(_))));
+                if round % 10 < 2 {
+                    // Not each time: a backtrace in a fresh process takes long.
+                    let panicking = LeafFrontend::spawn_panicking_with(&builder);
+                    assert!(matches!(panicking, Err(SpawnError::Panicked(_))));
+                }
                 let exiting = LeafFrontend::spawn_exiting_with(&builder);
                 assert!(matches!(exiting, Err(SpawnError::Exited(_))));
             }
@@ -166,22 +169,26 @@ fn pendings_and_clones_leave_nothing() {
 fn an_actor_costs_four_descriptors_and_a_backend_holds_its_own() {
     let _watchdog = watchdog();
     rerun::alone("an_actor_costs_four_descriptors_and_a_backend_holds_its_own", || {
-        let inherited = processes::descriptors();
-        let first = LeafFrontend::spawn().unwrap();
-        let before = processes::descriptors().len();
-        let mapped = processes::shared_mappings();
-        let leaves: Vec<_> = (0..10).map(|_| LeafFrontend::spawn().unwrap()).collect();
-        let after = processes::descriptors();
-        assert!(after.len() - before <= 4 * leaves.len(), "{after:#?}");
-        assert_eq!(processes::shared_mappings() - mapped, leaves.len());
-        // The last backend was forked when the links of all others existed, and has none of them.
-        for leaf in [&first, &leaves[9]] {
-            let mut holds = leaf.descriptors().unwrap();
-            holds.retain(|entry| !inherited.contains(entry));
-            // Two doorbells, and the socket beside the link.
-            assert_eq!(holds.len(), 3, "{holds:#?}");
+        // A stream costs one more in the program: the doorbell of its own threads.
+        for (link, per_actor) in [(Link::SharedMemory, 4), (Link::Socket, 5)] {
+            let builder = Builder::new().link(link);
+            let inherited = processes::descriptors();
+            let first = LeafFrontend::spawn_with(&builder).unwrap();
+            let before = processes::descriptors().len();
+            let mapped = processes::shared_mappings();
+            let leaves: Vec<_> = (0..10).map(|_| LeafFrontend::spawn_with(&builder).unwrap()).collect();
+            let after = processes::descriptors();
+            assert!(after.len() - before <= per_actor * leaves.len(), "{link:?} {after:#?}");
+            let mappings = if link == Link::SharedMemory { 1 } else { 0 };
+            assert_eq!(processes::shared_mappings() - mapped, mappings * leaves.len());
+            // The last backend was forked when the links of all others existed, and has none of them.
+            for leaf in [&first, &leaves[9]] {
+                let mut holds = leaf.descriptors().unwrap();
+                holds.retain(|entry| !inherited.contains(entry));
+                assert_eq!(holds.len(), 3, "{link:?} {holds:#?}");
+                assert_eq!(leaf.shared_mappings().unwrap(), mappings);
+            }
         }
-        assert_eq!(leaves[9].shared_mappings().unwrap(), 1);
     });
 }
 

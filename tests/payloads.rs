@@ -87,7 +87,9 @@ fn pattern(seed: u8, length: usize) -> Vec<u8> {
 fn over_links(test: impl Fn(&PorterFrontend)) {
     let _watchdog = watchdog();
     for link in LINKS {
-        test(&PorterFrontend::spawn_with(&Builder::new().link(link)).unwrap());
+        let porter = PorterFrontend::spawn_with(&Builder::new().link(link)).unwrap();
+        test(&porter);
+        assert!(porter.stop().unwrap().is_clean());
     }
 }
 

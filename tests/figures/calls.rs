@@ -48,9 +48,13 @@ impl Placement {
         }
     }
 
-    /// Whether the figure is held against what only sleeps, or against what spins first.
+    /// What the figure is held against, or the best of that.
     fn compares_with(self, primitive: Primitive) -> bool {
-        primitive.only_sleeps() == matches!(self, Self::FromIdle | Self::OneProcessor)
+        match self {
+            Self::Busy => primitive == Primitive::SpinThenFutex,
+            Self::FromIdle | Self::OneProcessor => primitive.only_sleeps(),
+            Self::TwoProcessors => primitive == Primitive::SpinThenAnnouncedFutex,
+        }
     }
 }
 

@@ -21,11 +21,16 @@ pub enum Primitive {
     Futex,
     Pipe,
     EventfdPoll,
+    /// The writer always makes the system call that wakes, as a plain futex does.
     SpinThenFutex,
+    /// The writer makes it only if the reader has said that it sleeps: as good as bare spinning while
+    /// both are awake.
+    SpinThenAnnouncedFutex,
 }
 
 impl Primitive {
-    pub const ALL: [Self; 4] = [Self::Futex, Self::Pipe, Self::EventfdPoll, Self::SpinThenFutex];
+    pub const ALL: [Self; 5] =
+        [Self::Futex, Self::Pipe, Self::EventfdPoll, Self::SpinThenFutex, Self::SpinThenAnnouncedFutex];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -33,11 +38,12 @@ impl Primitive {
             Self::Pipe => "pipe",
             Self::EventfdPoll => "eventfd + poll",
             Self::SpinThenFutex => "spin, then futex",
+            Self::SpinThenAnnouncedFutex => "spin, then announced futex",
         }
     }
 
     pub fn only_sleeps(self) -> bool {
-        self != Self::SpinThenFutex
+        !matches!(self, Self::SpinThenFutex | Self::SpinThenAnnouncedFutex)
     }
 }
 
@@ -51,7 +57,7 @@ enum Bell {
     Futex,
     Pipe { reader: OwnedFd, writer: OwnedFd },
     Eventfd(EventFd),
-    SpinThenFutex,
+    SpinThenFutex { announced: bool },
 }
 
 impl Way {
@@ -65,7 +71,8 @@ impl Way {
             Primitive::EventfdPoll => {
                 Bell::Eventfd(EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK)?)
             }
-            Primitive::SpinThenFutex => Bell::SpinThenFutex,
+            Primitive::SpinThenFutex => Bell::SpinThenFutex { announced: false },
+            Primitive::SpinThenAnnouncedFutex => Bell::SpinThenFutex { announced: true },
         };
         Ok(Self { mailbox, bell })
     }
@@ -84,7 +91,11 @@ impl Way {
                 self.mailbox.put(value);
                 event.write(1)?;
             }
-            Bell::SpinThenFutex => {
+            Bell::SpinThenFutex { announced: false } => {
+                self.mailbox.put(value);
+                futex_wake(&self.mailbox.sequence);
+            }
+            Bell::SpinThenFutex { announced: true } => {
                 self.mailbox.put(value);
                 // Of two threads that each write, fence and read the other's word, one sees the other's.
                 fence(Ordering::SeqCst);
@@ -119,7 +130,7 @@ impl Way {
                     event.read()?;
                 }
             }
-            Bell::SpinThenFutex => self.spin_then_sleep(seen),
+            Bell::SpinThenFutex { .. } => self.spin_then_sleep(seen),
         }
         Ok(mailbox.value.load(Ordering::Relaxed))
     }

@@ -16,6 +16,11 @@ impl Series {
         sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
+    /// The round that others on the machine disturbed least.
+    fn least(&self) -> f64 {
+        self.0.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
     /// Smallest and largest ratio to another series, round by round.
     fn ratio_spread(&self, other: &Self) -> (f64, f64) {
         let ratios = self.0.iter().zip(&other.0).map(|(ours, bare)| ours / bare);
@@ -68,7 +73,7 @@ impl Row {
         Some(self.ours.median() / bare.median()).filter(|ratio| ratio.is_finite())
     }
 
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 8] {
         let ours = self.ours.median();
         let quantity = |number| Quantity { number, unit: self.unit }.to_string();
         let (goal, met) = match self.goal {
@@ -81,13 +86,24 @@ impl Row {
             Some((name, series)) => (name.clone(), quantity(series.median())),
             None => Default::default(),
         };
-        let spread = self.bare.as_ref().filter(|_| self.ours.0.len() > 1).map(|(_, bare)| {
+        let rounds = self.bare.as_ref().filter(|_| self.ours.0.len() > 1);
+        let spread = rounds.map(|(_, bare)| {
             let (low, high) = self.ours.ratio_spread(bare);
             format!(" ({low:.2} to {high:.2})")
         });
+        let of_best = rounds.map(|(_, bare)| format!("{:.2}", self.ours.least() / bare.least()));
         let ratio = self.ratio().map(|ratio| format!("{ratio:.2}{}", spread.unwrap_or_default()));
         let met = met.map_or("", |met| if met { "met" } else { "missed" });
-        [self.figure.clone(), quantity(ours), bare, name, ratio.unwrap_or_default(), goal, met.to_owned()]
+        [
+            self.figure.clone(),
+            quantity(ours),
+            bare,
+            name,
+            ratio.unwrap_or_default(),
+            of_best.unwrap_or_default(),
+            goal,
+            met.to_owned(),
+        ]
     }
 }
 
@@ -115,7 +131,7 @@ fn significant(number: f64) -> String {
     }
 }
 
-const HEAD: [&str; 7] = ["figure", "ours", "bare", "bare primitive", "ratio (range)", "goal", ""];
+const HEAD: [&str; 8] = ["figure", "ours", "bare", "bare primitive", "ratio (range)", "of best", "goal", ""];
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

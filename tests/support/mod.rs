@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Watchdog(Sender<()>);
 
 /// Time that a test gets: far more than any needs on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Starts a watchdog for the calling test.
 #[must_use = "it watches until it is dropped"]

@@ -11,6 +11,9 @@ mod guide {}
 #[doc = include_str!("../../docs/guarantees.md")]
 mod guarantees {}
 
+#[doc = include_str!("../../docs/supervision.md")]
+mod supervision {}
+
 #[doc = include_str!("../../docs/architecture.md")]
 mod architecture {}
 

@@ -1,6 +1,6 @@
 //! An ordinary `impl` block becomes an object that lives in its own process.
 //! Not here: how; the guide, the guarantees and the protocol are in `docs` of the repository.
-//! Layer 7: the public names.
+//! Layer 8: the public names.
 //!
 //! # Example
 //!
@@ -58,6 +58,7 @@ mod calls;
 #[cfg(doctest)]
 mod documents;
 mod errors;
+pub mod frames;
 mod group;
 mod link;
 mod process;

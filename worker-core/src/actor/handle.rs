@@ -116,8 +116,8 @@ impl<A: Actor> Handle<A> {
             Err(Fault::Memory(error)) => SpawnError::Io(error),
             Err(Fault::TimedOut | Fault::NotSentInTime) => unreachable!("a spawn has no deadline"),
         };
-        // Nothing is left behind: the process, which has no actor, ends now.
-        life.end_now();
+        // Nothing is left behind: the process, which has no actor, is ending, and gets the time to.
+        let _ = life.see_end();
         Err(error)
     }
 
@@ -137,7 +137,7 @@ impl<A: Actor> Handle<A> {
         })
     }
 
-    /// Sends a call and returns at once.
+    /// Sends a call; returns once it is queued, which takes time only while there is no room for it.
     pub fn call_async<ValueForm, ErrorForm, T, E>(&self, request: &A::Request<'_>) -> Pending<T, E>
     where
         T: Portable<ValueForm>,
@@ -173,7 +173,7 @@ impl<A: Actor> Handle<A> {
         })
     }
 
-    /// Sends a call of a generic method and returns at once.
+    /// Sends a call of a generic method; returns once it is queued.
     pub fn call_generic_async<ValueForm, ErrorForm, G, T, E>(&self, request: &G) -> Pending<T, E>
     where
         G: GenericRequest<A>,

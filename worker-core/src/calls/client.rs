@@ -134,6 +134,10 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// How many messages a leader takes in before it looks up: as many as a ring can hold, so that a lap
+/// after a death finds all that is left.
+const LAP: u32 = 4096;
+
 /// Longest buffer that a thread keeps.
 const SPARE_MAX_BYTES: usize = 64 * 1024;
 
@@ -176,7 +180,7 @@ impl Client {
         };
         // Left again on an error, and when a value panics while it is encoded.
         let entered = Entered { client: self, id };
-        let sent = self.send(kind, id, payload, deadline)?;
+        let (sent, _) = self.send(kind, id, payload, deadline)?;
         std::mem::forget(entered);
         Ok(Ticket { id, sent })
     }
@@ -192,7 +196,17 @@ impl Client {
         if let Some(death) = &self.state().death {
             return Err(Fault::NotSent(death.exit.clone()));
         }
-        self.send(kind, 0, payload, deadline).map(drop)
+        let (sent, rang) = self.send(kind, 0, payload, deadline)?;
+        if !rang {
+            return Ok(());
+        }
+        // Nobody waits for a reply to this, so nobody would find that the other side died asleep. It had
+        // to be woken, or rung for: at such a moment the look costs little.
+        let now = Some(Instant::now());
+        match self.wait_death(now) {
+            Some(exit) if !self.sending().outgoing.was_taken(sent) => Err(Fault::NotSent(exit)),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for the reply of a call. Only a call that timed out is still to be ended.
@@ -285,6 +299,7 @@ impl Client {
         self.state().table.forget(id);
     }
 
+    /// Sends; says where the message went and whether the other side had to be rung for it.
     #[inline]
     fn send(
         &self,
@@ -292,16 +307,13 @@ impl Client {
         id: u64,
         payload: Payload<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Sent, Fault> {
+    ) -> Result<(Sent, bool), Fault> {
         let mut sending = self.sending();
         if sending.turn_taken {
             sending = self.wait_for_turn(sending, deadline)?;
         }
         match sending.outgoing.send(kind, id, payload) {
-            Ok(sent) => {
-                sending.outgoing.notify();
-                Ok(sent)
-            }
+            Ok(sent) => Ok((sent, sending.outgoing.notify())),
             Err(SendError::NoRoom(room)) => self.send_when_room(sending, room, kind, id, payload, deadline),
             Err(SendError::Value(cause)) => Err(Fault::Value(cause)),
             Err(SendError::Memory(error)) => Err(Fault::Memory(error)),
@@ -346,7 +358,7 @@ impl Client {
         id: u64,
         payload: Payload<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Sent, Fault> {
+    ) -> Result<(Sent, bool), Fault> {
         sending.turn_taken = true;
         // Declared before `sending`, so given back after it is unlocked, also when a value panics
         // while it is encoded.
@@ -364,10 +376,7 @@ impl Client {
                 return Err(fault);
             }
             match sending.outgoing.send(kind, id, payload) {
-                Ok(sent) => {
-                    sending.outgoing.notify();
-                    return Ok(sent);
-                }
+                Ok(sent) => return Ok((sent, sending.outgoing.notify())),
                 Err(SendError::NoRoom(more)) => room = more,
                 Err(SendError::Value(cause)) => return Err(Fault::Value(cause)),
                 Err(SendError::Memory(error)) => return Err(Fault::Memory(error)),
@@ -424,7 +433,9 @@ impl Client {
         let mut gone = false;
         let mut timed_out = false;
         loop {
-            loop {
+            let mut handed_over = 0;
+            // A backend that never stops sending must not keep us from its death, nor from the clock.
+            while handed_over < LAP {
                 match incoming.next() {
                     Ok(Some(arrived)) => match (goal, arrived.id) {
                         (Goal::Reply(mine), id) if mine == id => {
@@ -433,7 +444,10 @@ impl Client {
                             self.step_down(Some(mine));
                             return Lead::Reply(outcome);
                         }
-                        _ => self.hand_over(&mut incoming, arrived),
+                        _ => {
+                            self.hand_over(&mut incoming, arrived);
+                            handed_over += 1;
+                        }
                     },
                     Ok(None) => break,
                     Err(_) => {
@@ -454,9 +468,13 @@ impl Client {
                 self.step_down(None);
                 return Lead::TimedOut;
             }
-            let interest = Interest { room, ..Interest::MESSAGE };
-            let wake = incoming.wait(interest, deadline);
-            *waiting_since = waiting_since.or(incoming.last_sleep_began());
+            let wake = if handed_over == LAP {
+                Ok(look_up(&incoming, deadline))
+            } else {
+                let wake = incoming.wait(Interest { room, ..Interest::MESSAGE }, deadline);
+                *waiting_since = waiting_since.or(incoming.last_sleep_began());
+                wake
+            };
             match wake {
                 Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
                     drop(incoming);
@@ -540,10 +558,9 @@ impl Client {
     fn fault_of(&self, death: Death, ticket: Ticket, waiting_since: Option<Moment>) -> Fault {
         // A request that was put into the ring of a dead backend has not left in any sense that a
         // caller cares for. Reaped before we began to wait, and never begun: then it was one.
-        let was_dead_before = match (death.gone_at, waiting_since) {
-            (Some(gone_at), Some(waiting_since)) => gone_at < waiting_since,
-            _ => false,
-        };
+        // Who finds the death noted already has not waited until now.
+        let waiting_since = waiting_since.unwrap_or_else(Moment::now);
+        let was_dead_before = death.gone_at.is_some_and(|gone_at| gone_at < waiting_since);
         if was_dead_before && !self.sending().outgoing.was_taken(ticket.sent) {
             Fault::NotSent(death.exit)
         } else {
@@ -596,6 +613,16 @@ fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
     let (kind, attached) = (arrived.kind, arrived.attached.take());
     incoming.release(arrived);
     Outcome { kind, payload, attached }
+}
+
+/// What a wait would end with, were there no message.
+#[cold]
+fn look_up(incoming: &Incoming, deadline: Option<Instant>) -> Wake {
+    match deadline {
+        _ if incoming.has_hung_up() => Wake::Gone,
+        Some(deadline) if deadline <= Instant::now() => Wake::TimedOut,
+        _ => Wake::Rung,
+    }
 }
 
 /// Parks the thread until it is woken or the deadline passes; says whether the deadline is still ahead.

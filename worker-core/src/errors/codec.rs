@@ -35,9 +35,6 @@ pub struct DecodeError {
     cause: String,
 }
 
-const WAY_OUT: &str = "postcard carries no `#[serde(flatten)]`, `untagged`, `tag`, \
-    `skip_serializing_if` and no `deserialize_any`: give the type a plain derived form";
-
 impl EncodeError {
     pub(crate) fn new<T: ?Sized>(cause: impl fmt::Display) -> Self {
         Self { type_name: std::any::type_name::<T>().to_owned(), cause: cause.to_string() }
@@ -64,13 +61,13 @@ impl DecodeError {
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "a value of `{}` cannot be encoded: {}; {WAY_OUT}", self.type_name, self.cause)
+        write!(formatter, "a value of `{}` cannot be encoded: {}", self.type_name, self.cause)
     }
 }
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the bytes are no `{}`: {}; {WAY_OUT}", self.type_name, self.cause)
+        write!(formatter, "the bytes are no `{}`: {}", self.type_name, self.cause)
     }
 }
 

@@ -76,7 +76,8 @@ impl Exit {
         }
     }
 
-    /// Whether the backend ended in order: its hooks ran and its value was dropped.
+    /// Whether the backend ended in order, by all that its exit status tells: then its hooks ran and its value
+    /// was dropped, unless a method itself ended the process with status 0.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.reason == ExitReason::Clean
@@ -108,6 +109,8 @@ impl fmt::Display for GivenUp {
 #[non_exhaustive]
 pub enum ExitReason {
     /// It was asked to stop, or lost its last frontend, and ended in order with status 0.
+    ///
+    /// A method that itself ends the process with status 0 looks the same.
     Clean,
     /// It ended by itself with this exit status; 101 is a panic that had no caller to go to.
     Code(i32),

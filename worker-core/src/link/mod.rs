@@ -171,11 +171,13 @@ impl Outgoing {
         both!(Outgoing, self, half => half.send(kind, id, payload))
     }
 
-    /// Wakes the other side if it sleeps.
+    /// Wakes the other side if it sleeps; says whether it had to.
     #[inline]
-    pub(crate) fn notify(&mut self) {
-        if let Self::Shared(half) = self {
-            half.notify();
+    pub(crate) fn notify(&mut self) -> bool {
+        match self {
+            Self::Shared(half) => half.notify(),
+            // The kernel wakes, and tells nobody.
+            Self::Socket(_) => false,
         }
     }
 
@@ -245,6 +247,17 @@ impl Incoming {
     /// Waits until there may be something to do: look again after [`Wake::Rung`].
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
         both!(Incoming, self, half => half.wait(interest, deadline))
+    }
+
+    /// Whether the other side is seen to be gone, whatever it left behind.
+    ///
+    /// A stream that was closed ends by itself, and [`Incoming::wait`] tells that.
+    #[cold]
+    pub(crate) fn has_hung_up(&self) -> bool {
+        match self {
+            Self::Shared(half) => half.has_hung_up(),
+            Self::Socket(_) => false,
+        }
     }
 
     /// When the last [`Incoming::wait`] went to sleep, if it did.

@@ -22,7 +22,7 @@ use crate::link::beside::Beside;
 use crate::sys::clock::Moment;
 use crate::sys::pidfd::PidFd;
 
-/// Time that a backend which has closed its link gets to be gone, before it is killed.
+/// Time that a backend which has closed its link gets at least to be gone, before it is killed.
 const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
@@ -264,8 +264,9 @@ impl Body {
 
     /// Finds out how the backend ended, once its link has.
     pub(super) fn find_death(&self, ending: Ending) -> Death {
-        let lingers =
-            ending == Ending::Broken || !self.ended_by(Some(Instant::now() + LINGER)).unwrap_or(false);
+        // Its exit handlers run behind the end of its link, and belong to its time to stop.
+        let gone_by = Instant::now().checked_add(self.stop_timeout.max(LINGER));
+        let lingers = ending == Ending::Broken || !self.ended_by(gone_by).unwrap_or(false);
         if lingers {
             // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
             let _ = self.kill();

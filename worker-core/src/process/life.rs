@@ -135,6 +135,11 @@ impl Life {
         self.body.wait()
     }
 
+    /// Sees a process gone that ends by itself, and forces it if it does not.
+    pub(crate) fn see_end(&self) -> io::Result<Exit> {
+        self.body.see_end(|until| self.client.wait_death(Some(until)))
+    }
+
     /// Asks the backend to end, if there is room to ask until then. Whether it got through shows in
     /// whether it ends.
     pub(super) fn ask_to_stop(&self, until: Instant) {

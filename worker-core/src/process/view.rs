@@ -73,7 +73,8 @@ impl Process {
 
     /// Waits until the process has ended, and says how. It does not ask it to end.
     ///
-    /// It waits for the life there is when it is called, whatever comes after that one.
+    /// It waits for the life there is when it is called, whatever comes after that one. Where other threads
+    /// make calls, the next life may have begun since a [`kill`](Process::kill).
     pub fn wait(&self) -> Exit {
         self.0.looking(|life| life.body.wait())
     }

@@ -20,6 +20,11 @@ impl Moment {
         Self(time.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// Nanoseconds since the clock began to run.
+    pub(crate) fn nanoseconds(self) -> u64 {
+        self.0
+    }
+
     /// Time since this moment.
     pub(crate) fn elapsed(self) -> Duration {
         Duration::from_nanos(Self::now().0.saturating_sub(self.0))

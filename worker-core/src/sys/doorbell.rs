@@ -85,6 +85,13 @@ impl Sleeper {
     }
 }
 
+impl Sleeper {
+    /// Whether every bell is closed, without taking in any ring.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        wait_for(self.0.as_fd(), PollFlags::empty(), Some(Instant::now())).is_ok_and(|seen| !seen.is_empty())
+    }
+}
+
 impl From<OwnedFd> for Bell {
     fn from(descriptor: OwnedFd) -> Self {
         Self(descriptor)

@@ -1,13 +1,16 @@
-//! Limits that the kernel keeps on a process.
-//! Not here: which ones a user asks for (`process::limits`).
+//! The limits that this process runs under: open descriptors, sizes of files, memory.
+//! Not here: which ones a user asks for on a backend (`process::limits`).
 //! Layer 1: system calls.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::unistd::{SysconfVar, sysconf};
+
+use super::proc_files::kibibytes_field;
 
 use super::errno_of;
 
@@ -57,6 +60,50 @@ pub(crate) fn set_open_files_soft(soft: u64) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
         }
     }
+}
+
+/// Soft limit of the size of a file, which counts for shared memory too; `None` if there is none.
+pub(crate) fn file_size_soft() -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_FSIZE).ok()?;
+    (soft != RLIM_INFINITY).then_some(soft)
+}
+
+/// Memory that this process may still get, as far as the system tells.
+///
+/// What is asked for beyond that is not refused: it ends processes. So it is asked before.
+///
+/// # Source
+///
+/// `MemAvailable` in `proc_meminfo(5)`, `memory.max` in the kernel's page on control groups.
+pub(crate) fn available_memory_bytes() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok();
+    let system = meminfo.and_then(|text| {
+        let available = kibibytes_field(&text, "MemAvailable")?;
+        Some(available + kibibytes_field(&text, "SwapFree").unwrap_or(0))
+    });
+    system.into_iter().chain(group_limits()).min()
+}
+
+/// Limits of the control groups that this process is in, from both generations of them.
+fn group_limits() -> Vec<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mut limits = Vec::new();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (root, file) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            _ => continue,
+        };
+        // Each group is bound by those above it. Inside of a container the path may lead nowhere.
+        for group in Path::new(path).ancestors() {
+            let group = Path::new(root).join(group.strip_prefix("/").unwrap_or(group));
+            let limit = fs::read_to_string(group.join(file)).ok();
+            limits.extend(limit.and_then(|text| text.trim().parse::<u64>().ok()));
+        }
+    }
+    limits
 }
 
 /// Bytes of address space that this process has mapped.

@@ -24,9 +24,74 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
+use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
 
-use super::while_doing;
+use super::{limits, while_doing};
+
+/// What a mapping is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    ReadWrite,
+}
+
+/// Shared memory objects, not mapped.
+#[derive(Debug)]
+pub(crate) struct Object;
+
+impl Object {
+    /// Makes a sealed object of `length_bytes` zero bytes (M2).
+    ///
+    /// With `huge_pages` it is made of them if enough are set aside, which few systems do.
+    ///
+    /// # Source
+    ///
+    /// `memfd_create(2)`, `F_ADD_SEALS` in `fcntl(2)`.
+    pub(crate) fn create(name: &str, length_bytes: usize, huge_pages: bool) -> io::Result<OwnedFd> {
+        let refused = |errno| while_doing("shared memory could not be made", errno);
+        let length = i64::try_from(length_bytes).map_err(|_| refused(Errno::EFBIG))?;
+        if limits::file_size_soft().is_some_and(|limit| limit < length_bytes as u64) {
+            // Tried all the same, it would end the process by SIGXFSZ.
+            return Err(refused(Errno::EFBIG));
+        }
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let huge = MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB;
+        let sealed = |flags| {
+            let descriptor = memfd_create(name, flags)?;
+            ftruncate(&descriptor, length)?;
+            let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+            fcntl(&descriptor, FcntlArg::F_ADD_SEALS(seals))?;
+            Ok(descriptor)
+        };
+        if huge_pages {
+            // Only a mapping sets pages aside, and only then it shows whether there are enough.
+            let made = sealed(flags | huge).map_err(refused).and_then(|descriptor| {
+                SharedMemory::map_reserving(&descriptor, length_bytes).map(|_| descriptor)
+            });
+            if let Ok(descriptor) = made {
+                return Ok(descriptor);
+            }
+        }
+        sealed(flags).map_err(refused)
+    }
+
+    /// Length of an object that somebody else made, if it can be relied on (M2).
+    ///
+    /// # Errors
+    ///
+    /// If it is no shared memory object, or its length may still change.
+    pub(crate) fn check_sealed(descriptor: &impl AsFd) -> io::Result<usize> {
+        let refused = |errno| while_doing("the descriptor is no sealed shared memory", errno);
+        let seals = fcntl(descriptor, FcntlArg::F_GET_SEALS).map_err(refused)?;
+        let wanted = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+        if !SealFlag::from_bits_truncate(seals).contains(wanted) {
+            return Err(refused(Errno::EPERM));
+        }
+        let length = fstat(descriptor).map_err(refused)?.st_size;
+        usize::try_from(length).map_err(|_| refused(Errno::EFBIG))
+    }
+}
 
 /// A mapped shared memory object of fixed length.
 #[derive(Debug)]
@@ -49,29 +114,47 @@ impl SharedMemory {
     ///
     /// `memfd_create(2)`, `F_ADD_SEALS` in `fcntl(2)`.
     pub(crate) fn create(name: &str, length_bytes: usize) -> io::Result<(OwnedFd, Self)> {
-        let refused = |errno| while_doing("shared memory could not be made", errno);
-        let descriptor =
-            memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).map_err(refused)?;
-        let length = i64::try_from(length_bytes).map_err(|_| refused(Errno::EFBIG))?;
-        ftruncate(&descriptor, length).map_err(refused)?;
-        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-        fcntl(&descriptor, FcntlArg::F_ADD_SEALS(seals)).map_err(refused)?;
+        let descriptor = Object::create(name, length_bytes, false)?;
         let memory = Self::map(&descriptor, length_bytes)?;
         Ok((descriptor, memory))
     }
 
     /// Maps an object that [`SharedMemory::create`] made.
     pub(crate) fn map(descriptor: &impl AsFd, length_bytes: usize) -> io::Result<Self> {
+        Self::map_part(descriptor, 0, length_bytes, Access::ReadWrite)
+    }
+
+    /// Maps a part of an object; the offset is a multiple of its page size.
+    ///
+    /// With [`Access::Read`], M1 holds for reading alone, and the caller writes nothing.
+    pub(crate) fn map_part(
+        descriptor: &impl AsFd,
+        offset_bytes: usize,
+        length_bytes: usize,
+        access: Access,
+    ) -> io::Result<Self> {
         let refused = |errno| while_doing("shared memory could not be mapped", errno);
         let length = NonZeroUsize::new(length_bytes).ok_or_else(|| refused(Errno::EINVAL))?;
         let flags = MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE;
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let mut protection = ProtFlags::PROT_READ;
+        protection.set(ProtFlags::PROT_WRITE, access == Access::ReadWrite);
+        let offset = i64::try_from(offset_bytes).map_err(|_| refused(Errno::EOVERFLOW))?;
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of ours.
-        let base = unsafe { mmap(None, length, protection, flags, descriptor, 0) }.map_err(refused)?;
+        let base = unsafe { mmap(None, length, protection, flags, descriptor, offset) }.map_err(refused)?;
         let memory = Self { base: base.cast(), length_bytes };
         // A core file of the program is about the program, not about messages in flight.
         memory.advise(0, length_bytes, MmapAdvise::MADV_DONTDUMP).ok();
         Ok(memory)
+    }
+
+    /// Maps an object so that the system sets pages aside for all of it, or says that it cannot.
+    fn map_reserving(descriptor: &impl AsFd, length_bytes: usize) -> io::Result<Self> {
+        let refused = |errno| while_doing("huge pages could not be had", errno);
+        let length = NonZeroUsize::new(length_bytes).ok_or_else(|| refused(Errno::EINVAL))?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of ours.
+        let base = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, descriptor, 0) };
+        Ok(Self { base: base.map_err(refused)?.cast(), length_bytes })
     }
 
     /// The word at `offset_bytes`.
@@ -100,6 +183,30 @@ impl SharedMemory {
         let target = unsafe { self.base.as_ptr().add(offset_bytes) };
         // SAFETY: M1, and the assertion above; `bytes` is private memory, so they cannot overlap.
         unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+    }
+
+    /// Copies the bytes at `offset_bytes` to private memory.
+    ///
+    /// # Panics
+    ///
+    /// If they do not lie inside.
+    #[inline]
+    pub(crate) fn read_into(&self, offset_bytes: usize, target: &mut [u8]) {
+        let source = self.range(offset_bytes, target.len());
+        // SAFETY: M1, and `range` asserts; `target` is private memory, so they cannot overlap.
+        unsafe { target.as_mut_ptr().copy_from_nonoverlapping(source, target.len()) }
+    }
+
+    /// Where `length_bytes` bytes at `offset_bytes` lie.
+    ///
+    /// # Panics
+    ///
+    /// If they do not lie inside.
+    #[inline]
+    pub(crate) fn range(&self, offset_bytes: usize, length_bytes: usize) -> *mut u8 {
+        self.assert_inside(offset_bytes, length_bytes);
+        // SAFETY: the assertion above keeps the offset inside M1.
+        unsafe { self.base.as_ptr().add(offset_bytes) }
     }
 
     /// Appends the `length_bytes` bytes at `offset_bytes` to `target`.
@@ -169,8 +276,32 @@ impl SharedMemory {
         let result = unsafe { libc::madvise(start, length_bytes, libc::MADV_POPULATE_WRITE) };
         match Errno::result(result) {
             Ok(_) | Err(Errno::EINVAL) => Ok(()),
-            Err(errno) => Err(while_doing("no memory for a large message", errno)),
+            Err(errno) => Err(while_doing("there is not enough memory", errno)),
         }
+    }
+
+    /// Asks for huge pages where the system gives them to those who ask.
+    ///
+    /// # Source
+    ///
+    /// `MADV_HUGEPAGE` in `madvise(2)`, `shmem_enabled` in the kernel's page on huge pages.
+    pub(crate) fn prefer_huge_pages(&self) {
+        // Refused, pages are of the ordinary size.
+        let _ = self.advise(0, self.length_bytes, MmapAdvise::MADV_HUGEPAGE);
+    }
+
+    /// Maps pages that exist already ahead of their first use.
+    ///
+    /// # Source
+    ///
+    /// `MADV_POPULATE_READ` in `madvise(2)`; where it is refused the pages are mapped one by one.
+    pub(crate) fn prefault(&self, access: Access) {
+        let advice = match access {
+            Access::Read => libc::MADV_POPULATE_READ,
+            Access::ReadWrite => libc::MADV_POPULATE_WRITE,
+        };
+        // SAFETY: populating changes no byte of the range, which M1 keeps mapped.
+        unsafe { libc::madvise(self.base.as_ptr().cast(), self.length_bytes, advice) };
     }
 
     fn advise(&self, offset_bytes: usize, length_bytes: usize, advice: MmapAdvise) -> io::Result<()> {

@@ -5,6 +5,7 @@
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
+use super::reason;
 use super::writer::Writer;
 use crate::errors::DecodeError;
 
@@ -43,7 +44,7 @@ impl Flavor for IntoWriter<'_, '_> {
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, writer: &mut Writer<'_>) -> Result<(), WriteError> {
     postcard::serialize_with_flavor(value, IntoWriter(writer)).map_err(|error| match error {
         postcard::Error::SerializeBufferFull => WriteError::OutOfRoom,
-        other => WriteError::Value(other.to_string()),
+        other => WriteError::Value(reason::text_of(&other)),
     })
 }
 
@@ -52,7 +53,10 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, writer: &mut Writer<'_>) 
 pub(crate) fn decode<'bytes, T: Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Result<T, DecodeError> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(DecodeError::new::<T>(format_args!("{} bytes were left over", rest.len()))),
-        Err(error) => Err(DecodeError::new::<T>(error)),
+        Ok((_, rest)) => {
+            let left = rest.len();
+            Err(DecodeError::new::<T>(format_args!("{left} bytes were left over; {}", reason::WAY_OUT)))
+        }
+        Err(error) => Err(DecodeError::new::<T>(reason::text_of(&error))),
     }
 }

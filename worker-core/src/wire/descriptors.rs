@@ -54,7 +54,7 @@ thread_local! {
 ///
 /// # Errors
 ///
-/// Outside of a message, and if the list is full: text for `serde::ser::Error::custom`.
+/// Outside of a message, and if the list is full: text for `reason::not_encoded`.
 pub(crate) fn attach(descriptor: OwnedFd) -> Result<u32, String> {
     ENCODING.with_borrow_mut(|encoding| {
         let Some(attached) = encoding else {
@@ -74,8 +74,7 @@ pub(crate) fn attach(descriptor: OwnedFd) -> Result<u32, String> {
 ///
 /// # Errors
 ///
-/// If it is not there: text for `serde::de::Error::custom`.
-#[cfg_attr(not(test), expect(dead_code, reason = "the types that travel by it come next"))]
+/// If it is not there: text for `reason::not_decoded`.
 pub(crate) fn detach(number: u32) -> Result<OwnedFd, String> {
     DECODING.with_borrow_mut(|decoding| {
         let absent = || format!("the message brought no descriptor {number}, or it is taken already");

@@ -10,4 +10,5 @@ pub(crate) mod field;
 pub(crate) mod kind;
 pub mod path;
 pub(crate) mod portable;
+pub(crate) mod reason;
 pub(crate) mod writer;

@@ -5,5 +5,6 @@ mod expansion;
 mod fallback;
 mod golden;
 mod mutations;
+mod pages;
 mod spans;
 mod support;

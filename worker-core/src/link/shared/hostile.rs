@@ -3,12 +3,15 @@
 
 use super::layout::{Direction, FRONTEND, Layout, REPLIES};
 use super::*;
+use crate::calls::{Client, Death, Fault};
+use crate::errors::{Exit, ExitReason};
 use crate::link::{Incoming as AnyIncoming, Outgoing as AnyOutgoing, SendError};
 use crate::ring::Memory;
 use crate::wire::codec::WriteError;
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// A sequence of numbers that is the same in every run.
 struct Numbers(u64);
@@ -40,14 +43,19 @@ impl Numbers {
 }
 
 fn frontend() -> (OwnedFd, LinkEnd, SharedMemory) {
+    let (descriptor, end, theirs, _) = frontend_and_bell();
+    (descriptor, end, theirs)
+}
+
+fn frontend_and_bell() -> (OwnedFd, LinkEnd, SharedMemory, Bell) {
     let layout = Layout::DEFAULT;
     let (descriptor, memory) = SharedMemory::create("hostile", layout.total_bytes()).unwrap();
     let theirs = SharedMemory::map(&descriptor, layout.total_bytes()).unwrap();
     let (bell, _) = doorbell().unwrap();
-    let (_, sleeper) = doorbell().unwrap();
+    let (their_bell, sleeper) = doorbell().unwrap();
     let (beside, _) = Beside::pair().unwrap();
     let side = Side::new(memory, layout, bell, FRONTEND, Arc::new(beside));
-    (descriptor, link_end(side, sleeper, REQUESTS, REPLIES), theirs)
+    (descriptor, link_end(side, sleeper, REQUESTS, REPLIES), theirs, their_bell)
 }
 
 fn scribble(theirs: &SharedMemory, numbers: &mut Numbers, direction: Direction) {
@@ -118,6 +126,28 @@ fn garbage_in_the_positions_does_not_lead_a_sender_astray() {
         }
     }
     assert!(full > 100, "a ring that is said to be read may still be full: {full}");
+}
+
+#[test]
+fn replies_without_end_keep_nobody_from_the_clock_or_from_a_death() {
+    for is_alive in [true, false] {
+        let (_descriptor, end, theirs, bell) = frontend_and_bell();
+        // Records of one line each, with no zero anywhere: the ring has no end, as nobody writes to it.
+        let ring = Layout::DEFAULT.ring(REPLIES);
+        for offset in (ring.base_bytes..ring.base_bytes + ring.capacity_bytes).step_by(64) {
+            theirs.store(offset, (Kind::Returned as u64) << 32, Ordering::Relaxed);
+            theirs.store(offset + 8, u64::MAX, Ordering::Relaxed);
+        }
+        let exit = Exit::new(1, "hostile", ExitReason::Unknown);
+        let client = Client::new(end, Box::new(move |_| Death { exit: exit.clone(), gone_at: None }));
+        let ticket = client.start(Kind::Request, &|_| Ok(()), None).unwrap();
+        if is_alive {
+            let now = Some(Instant::now());
+            assert!(matches!(client.wait(ticket, now), Err(Fault::TimedOut)));
+        }
+        drop(bell);
+        assert!(matches!(client.wait(ticket, None), Err(Fault::Exited(_))));
+    }
 }
 
 fn numbers_length(id: u64) -> usize {

@@ -250,6 +250,10 @@ impl Incoming {
         Ok(wake)
     }
 
+    pub(crate) fn has_hung_up(&self) -> bool {
+        self.sleeper.has_hung_up()
+    }
+
     #[cfg(test)]
     pub(super) fn assembled_bytes(&self) -> usize {
         self.assembled.len()

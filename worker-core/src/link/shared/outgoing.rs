@@ -229,8 +229,8 @@ impl Outgoing {
     }
 
     #[inline]
-    pub(crate) fn notify(&mut self) {
-        self.side.notify(MESSAGE_BIT);
+    pub(crate) fn notify(&mut self) -> bool {
+        self.side.notify(MESSAGE_BIT)
     }
 
     pub(crate) fn withdraw(&mut self) -> bool {

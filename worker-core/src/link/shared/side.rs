@@ -31,12 +31,14 @@ impl Side {
         Self { memory, layout, beside, bell, waiting }
     }
 
-    /// Tells the other side that what it may wait for has come true.
+    /// Tells the other side that what it may wait for has come true; says whether it slept.
     #[inline]
-    pub(super) fn notify(&self, bits: u64) {
-        if waiting::must_ring(&self.memory, self.waiting.other().0, bits) {
+    pub(super) fn notify(&self, bits: u64) -> bool {
+        let rings = waiting::must_ring(&self.memory, self.waiting.other().0, bits);
+        if rings {
             self.bell.ring();
         }
+        rings
     }
 
     /// Says that this side is about to sleep. The caller must look once more before it does.

@@ -11,10 +11,11 @@
 //! * F4: a backend leads a process group of its own. It is killed as a group while the leader is
 //!   still a zombie, so the number cannot belong to anybody else.
 //! * F5: whatever can be done once for all backends is done here, before any is forked: signal
-//!   dispositions, fork handlers. Each page and each system call of a new backend counts.
+//!   dispositions, fork handlers, lazily bound symbols. Each page and each system call of a new backend counts.
 //! * F6: it accepts a backend only while the descriptors of the next order fit too: what does not fit
 //!   the kernel cuts off, and with it the socket on which to say so.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -194,6 +195,7 @@ pub(in crate::process) fn watch_one(
 
 impl Server {
     fn new(control: Option<OwnedFd>, program: Option<PidFd>, is_bare: bool) -> nix::Result<Self> {
+        bind_destructors();
         let events = signals::child_events()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         if let Some(control) = &control {
@@ -499,6 +501,16 @@ fn close_all_but(mut kept: Vec<RawFd>) {
     // SAFETY: the owners of all others are values of the server, or of the program that this watcher
     // was forked from; this process never comes back to them, and neither uses nor drops them.
     unsafe { descriptors::close_all_but(&mut kept) }
+}
+
+/// Has the C library bind what the first thread-local value with a destructor makes it look for.
+///
+/// It looks for `calloc` through every module then, and in a backend that is a dozen page faults.
+fn bind_destructors() {
+    thread_local! {
+        static WITH_DESTRUCTOR: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    WITH_DESTRUCTOR.with(|_| {});
 }
 
 fn check(order: &Order, strange_threads: &[String]) -> Result<(), Refusal> {

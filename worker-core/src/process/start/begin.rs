@@ -27,6 +27,9 @@ pub(crate) type Entry = fn(BackendStart) -> i32;
 /// Exit status of a process that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
 
+/// Exit status of a backend whose runtime panicked: that of any Rust program.
+const STATUS_PANICKED: i32 = 101;
+
 /// Turns a process that was made for this order into what the order says.
 pub(in crate::process) fn obey(order: Order, descriptors: Vec<OwnedFd>, sockets: Sockets) -> ! {
     let Order { task, surroundings, .. } = order;
@@ -71,7 +74,10 @@ pub(in crate::process) fn backend(
             if surroundings.waits_for_debugger {
                 debugger::wait(&surroundings.name);
             }
-            let status = run.call(BackendStart { name: surroundings.name, link });
+            let start = BackendStart { name: surroundings.name, link };
+            // A panic of the runtime itself must not go on into frames whose descriptors are closed. The
+            // hook has printed it.
+            let status = panic::catch_unwind(AssertUnwindSafe(|| run.call(start))).unwrap_or(STATUS_PANICKED);
             // Not `_exit`: what the program has registered for its end, such as the writer of a
             // coverage profile, runs in a backend too.
             std::process::exit(status)

@@ -1,0 +1,70 @@
+//! What is known about a process that has ended: how, and its last words.
+//!
+//! `cargo run --example last_words`; with `--profile abort` every panic ends the process it happens in,
+//! and is told all the same.
+
+use std::error::Error;
+
+use worker_core::{Builder, CallError, Exit, Output, process_actor};
+
+/// Ends in several ways.
+pub struct Patient;
+
+#[process_actor]
+impl Patient {
+    /// A patient in good health.
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// Panics.
+    pub fn panic(&self, why: &str) {
+        panic!("{why}");
+    }
+
+    /// Complains, and ends the process.
+    pub fn give_up(&self) {
+        eprintln!("there is no more paper");
+        eprintln!("and no more ink");
+        std::process::abort()
+    }
+
+    /// Calls itself until there is no stack left.
+    pub fn recurse(&self, depth: u64) -> u64 {
+        let frame = std::hint::black_box([depth; 64]);
+        if depth == u64::MAX { frame[0] } else { self.recurse(depth + 1) + frame[63] }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let builder = Builder::new().stderr(Output::Tail);
+    let spawn = || PatientFrontend::spawn_with(&builder);
+
+    let patient = spawn()?;
+    match patient.panic("the patient is out of patience") {
+        Err(CallError::Panicked(report)) => println!("a panic is told to its caller: it {report}"),
+        other => return Err(format!("a panic came back as {other:?}").into()),
+    }
+    if cfg!(panic = "abort") {
+        println!("and, as this program is built so, it ended the backend: {}", patient.process().wait());
+    } else {
+        println!("and the backend lives on: {}", patient.process().is_alive());
+    }
+
+    let exit = exit_of(spawn()?.give_up())?;
+    println!("{exit}; its last words:\n{}", exit.stderr_tail);
+
+    let exit = exit_of(spawn()?.recurse(0))?;
+    println!("{exit}");
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && !exit.stack_overflow {
+        return Err("a stack that was used up was not told apart".into());
+    }
+    Ok(())
+}
+
+fn exit_of<T: std::fmt::Debug>(result: Result<T, CallError>) -> Result<Exit, String> {
+    match result {
+        Err(CallError::Exited(exit)) => Ok(exit),
+        other => Err(format!("a call to a backend that died came back with {other:?}")),
+    }
+}

@@ -1,0 +1,133 @@
+//! How long it takes: to be told of a death, to be rid of a hanging backend, to have another, to stop many.
+//! Not here: whether anything goes wrong on the way (`storm`).
+//! Layer: over `actor` and `report`.
+
+use std::error::Error;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use worker_core::{Builder, CallError, OnTimeout, Restart, stop_all};
+
+use crate::Effort;
+use crate::actor::KeeperFrontend;
+use crate::report::{Goal, Report, Row, Series, Unit};
+
+/// Threads that wait for a reply when their backend dies.
+const WAITERS: usize = 8;
+/// The deadline that kills.
+const DEADLINE: Duration = Duration::from_millis(20);
+/// Time that a slow actor takes to stop.
+const STOP: Duration = Duration::from_secs(1);
+
+pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    KeeperFrontend::spawn(1)?.stop()?;
+    let mut row = |figure: String, ours: Vec<f64>, bare: Option<(&str, Vec<f64>)>, goal| {
+        let bare = bare.map(|(name, numbers)| (name.to_owned(), Series(numbers)));
+        report.rows.push(Row { figure, unit: Unit::Microseconds, ours: Series(ours), bare, goal });
+    };
+
+    let late: Vec<f64> = (0..effort.rounds).map(|_| after_killing_deadline()).collect::<Result<_, _>>()?;
+    let worst = late.iter().copied().fold(0.0, f64::max);
+    row("error after a killing deadline".to_owned(), late, None, Goal::AtMost(5000.0));
+    row("the same, the latest of all".to_owned(), vec![worst], None, Goal::AtMost(5000.0));
+
+    let told: Vec<f64> = (0..effort.rounds).map(|_| death_to_last_waiter()).collect::<Result<_, _>>()?;
+    row(format!("death to the last of {WAITERS} waiters"), told, None, Goal::AtMost(2000.0));
+
+    let (mut again, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        plain.push(plain_spawn()?);
+        again.push(restart()?);
+    }
+    let bare = Some(("plain spawn to first answer", plain));
+    row("restart to first answer".to_owned(), again, bare, Goal::Times(3.0));
+
+    let stopped = stop_slow_ones(effort.slow_actors)?;
+    let goal = Goal::AtMost(micros(STOP) * 1.5);
+    row(format!("stop of {} that need 1 s each", effort.slow_actors), vec![stopped], None, goal);
+    Ok(())
+}
+
+fn after_killing_deadline() -> Result<f64, Box<dyn Error>> {
+    let builder = Builder::new().call_timeout(DEADLINE).on_timeout(OnTimeout::Kill);
+    let keeper = KeeperFrontend::spawn_with(&builder, 1)?;
+    let start = Instant::now();
+    match keeper.hang() {
+        Err(CallError::TimedOut { killed: true }) => Ok(micros(start.elapsed().saturating_sub(DEADLINE))),
+        other => Err(format!("a call that hangs came back with {other:?}").into()),
+    }
+}
+
+fn death_to_last_waiter() -> Result<f64, Box<dyn Error>> {
+    let keeper = KeeperFrontend::spawn(1)?;
+    let ready = Barrier::new(WAITERS + 1);
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..WAITERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    ready.wait();
+                    let result = keeper.hang();
+                    let answered = Instant::now();
+                    match result {
+                        Err(CallError::Exited(_) | CallError::NotSent(_)) => Ok(answered),
+                        other => Err(format!("a call to a killed backend came back with {other:?}")),
+                    }
+                })
+            })
+            .collect();
+        ready.wait();
+        // Time for all of them to wait; one that does not yet makes the figure no better.
+        thread::sleep(Duration::from_millis(5));
+        let killed = Instant::now();
+        keeper.process().kill()?;
+        let mut last = Duration::ZERO;
+        for waiter in waiters {
+            let answered = waiter.join().map_err(|_| "a waiter panicked")??;
+            last = last.max(answered.saturating_duration_since(killed));
+        }
+        Ok(micros(last))
+    })
+}
+
+fn plain_spawn() -> Result<f64, Box<dyn Error>> {
+    let start = Instant::now();
+    let keeper = KeeperFrontend::spawn(3)?;
+    let answer = keeper.times(7)?;
+    let taken = start.elapsed();
+    keeper.stop()?;
+    check(answer, taken)
+}
+
+fn restart() -> Result<f64, Box<dyn Error>> {
+    let keeper = KeeperFrontend::spawn_with(&Builder::new().restart(Restart::on_crash()), 3)?;
+    keeper.process().kill()?;
+    keeper.process().wait();
+    let start = Instant::now();
+    let answer = keeper.times(7)?;
+    let taken = start.elapsed();
+    keeper.stop()?;
+    check(answer, taken)
+}
+
+fn check(answer: u64, taken: Duration) -> Result<f64, Box<dyn Error>> {
+    if answer == 21 { Ok(micros(taken)) } else { Err(format!("three times seven is {answer}").into()) }
+}
+
+fn stop_slow_ones(count: usize) -> Result<f64, Box<dyn Error>> {
+    let slow: Vec<_> = (0..count).map(|_| KeeperFrontend::spawn_slow(STOP)).collect::<Result<_, _>>()?;
+    let start = Instant::now();
+    let exits = stop_all(slow.iter().map(|keeper| &**keeper));
+    let taken = start.elapsed();
+    for exit in exits {
+        let exit = exit?;
+        if !exit.is_clean() {
+            return Err(format!("a slow actor was not stopped in order: {exit}").into());
+        }
+    }
+    Ok(micros(taken))
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}

@@ -1,0 +1,104 @@
+//! The memory of a ring: made, handed on by descriptor, mapped.
+//! Not here: what it holds (`header`, `control`, `slots`).
+//! Layer 6: over `sys`.
+
+use std::any::type_name;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+
+use bytemuck::Pod;
+
+use super::control::Words;
+use super::header;
+use super::layout::{HEADER_BYTES, Layout, Sizes, TypeSize};
+use super::slots::Slots;
+use super::writer::Counts;
+use crate::sys::limits;
+use crate::sys::memory::{Access, Object, SharedMemory};
+
+/// A ring in the memory of this process.
+#[derive(Debug)]
+pub(super) struct Mapped<T, M> {
+    pub(super) object: OwnedFd,
+    pub(super) layout: Layout,
+    pub(super) sizes: Sizes,
+    pub(super) words: SharedMemory,
+    pub(super) slots: Slots<T, M>,
+}
+
+/// What is done with the slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    Read,
+}
+
+impl<T: Pod, M: Pod> Mapped<T, M> {
+    /// Makes the memory of a ring, all of it present: a lack of memory shows here and nowhere later.
+    pub(super) fn create(layout: Layout) -> io::Result<Self> {
+        let sizes = Sizes::of(&layout, TypeSize::of::<T>(), TypeSize::of::<M>())?;
+        let available_bytes = limits::available_memory_bytes();
+        if available_bytes.is_some_and(|available| available < sizes.total_bytes as u64) {
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                format!(
+                    "{} frames of shape {:?} of `{}` take {} bytes of memory, and only {} are to be had",
+                    layout.slots,
+                    layout.shape,
+                    type_name::<T>(),
+                    sizes.total_bytes,
+                    available_bytes.unwrap_or(0)
+                ),
+            ));
+        }
+        let object = Object::create("worker-core frames", sizes.total_bytes, layout.huge_pages)?;
+        let whole = SharedMemory::map_part(&object, 0, sizes.total_bytes, Access::ReadWrite)?;
+        if layout.huge_pages {
+            whole.prefer_huge_pages();
+        }
+        whole.populate(0, sizes.total_bytes)?;
+        header::write::<T, M>(&whole, &layout, &sizes);
+        drop(whole);
+        Self::map(object, layout, sizes, Purpose::Write)
+    }
+
+    /// Maps the memory of a ring that came from somebody else, if it is what this end is for.
+    pub(super) fn attach(object: OwnedFd, purpose: Purpose) -> io::Result<Self> {
+        let length_bytes = Object::check_sealed(&object)?;
+        if length_bytes < HEADER_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the memory holds no ring of frames"));
+        }
+        let header = SharedMemory::map_part(&object, 0, length_bytes, Access::Read)?;
+        let (layout, sizes) = header::check::<T, M>(&header, length_bytes)?;
+        drop(header);
+        Self::map(object, layout, sizes, purpose)
+    }
+
+    /// Maps once more what this value has mapped.
+    pub(super) fn again(&self, purpose: Purpose) -> io::Result<Self> {
+        Self::map(self.object.try_clone()?, self.layout.clone(), self.sizes, purpose)
+    }
+
+    /// What became of the frames so far.
+    pub(super) fn counts(&self) -> Counts {
+        let control = &self.sizes.control;
+        // Relaxed: counts, looked at from afar.
+        let load = |offset_bytes| Words::load(&self.words, offset_bytes, Ordering::Relaxed);
+        Counts {
+            published: load(control.newest()),
+            dropped: load(control.dropped()),
+            overwritten: load(control.overwritten()),
+        }
+    }
+
+    fn map(object: OwnedFd, layout: Layout, sizes: Sizes, purpose: Purpose) -> io::Result<Self> {
+        let words = SharedMemory::map_part(&object, 0, sizes.slots_offset_bytes, Access::ReadWrite)?;
+        let slots_bytes = sizes.total_bytes - sizes.slots_offset_bytes;
+        let access = if purpose == Purpose::Write { Access::ReadWrite } else { Access::Read };
+        let slots = SharedMemory::map_part(&object, sizes.slots_offset_bytes, slots_bytes, access)?;
+        // The pages are there; this only spares the first round through the ring its faults.
+        slots.prefault(access);
+        Ok(Self { object, layout, sizes, words, slots: Slots::new(slots, sizes) })
+    }
+}
