@@ -177,7 +177,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let pending: Vec<_> = backends.iter().map(|backend| backend.different_async()).collect();
     let different = pending.into_iter().map(|pending| pending.wait()).collect::<Result<Vec<_>, _>>()?;
-    assert!(different.iter().all(|&different| different == different[0]));
+    assert!(different.iter().all(|&count| count == different[0]));
     println!("{} words asked for, {} different ones in the list\n", asked.len(), different[0]);
 
     println!(
