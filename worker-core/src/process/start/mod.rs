@@ -295,6 +295,9 @@ impl From<NotOrdered> for Refused {
         match error {
             NotOrdered::Executable(reason) => Self::Executable(reason),
             NotOrdered::Refused(refusal) => refusal.into(),
+            NotOrdered::Killed(status) => Self::Io(io::Error::other(format!(
+                "the fork server was killed again and again while it started ({status:?})"
+            ))),
             NotOrdered::Io(error) => Self::Io(error),
         }
     }
