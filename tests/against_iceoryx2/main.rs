@@ -103,7 +103,7 @@ fn by_ring(
     for _ in 0..FRAMES {
         writer.write(source)?;
     }
-    Ok((total.wait().map(|total| (start.elapsed(), total))?))
+    Ok(total.wait().map(|total| (start.elapsed(), total))?)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -119,7 +119,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .publisher_builder()
         .initial_max_slice_len(WORDS)
         .max_loaned_samples(1)
-        .unable_to_deliver_strategy(UnableToDeliverStrategy::Block)
+        .backpressure_strategy(BackpressureStrategy::RetryUntilDelivered)
         .create()?;
     let subscriber = SubscriberFrontend::spawn(name)?;
 
@@ -131,7 +131,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             for _ in 0..FRAMES {
                 publisher.loan_slice_uninit(WORDS)?.write_from_slice(&source).send()?;
             }
-            Ok((total.wait().map(|total| (start.elapsed(), total))?))
+            Ok(total.wait().map(|total| (start.elapsed(), total))?)
         };
         let results =
             [alone(&source), by_ring(&source, &mut writer, &ring_reader)?, by_iceoryx2()?];
