@@ -4,7 +4,7 @@
 
 use std::{fmt, io};
 
-/// Why [`stop`](crate::Handle::stop) could not see the backend end.
+/// Why [`stop`](crate::Remote::stop) could not see the backend end.
 ///
 /// A backend that has to be ended by force is no error: the [`Exit`](crate::Exit) says so.
 #[derive(Debug)]

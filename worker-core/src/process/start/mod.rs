@@ -82,7 +82,7 @@ pub enum StartMethod {
     /// It runs in a thread of this program, for debuggers, coverage and sanitizers.
     ///
     /// Nothing fences it then: it cannot be killed, [`Limits`](crate::Limits) are refused,
-    /// [`Process::usage`] measures the whole program, and what ends a process ends the program:
+    /// [`Process::usage`](crate::Process::usage) measures the whole program, and what ends a process ends the program:
     /// `exit`, `abort`, a signal. A panic is told to the caller as from a process.
     Thread,
 }
