@@ -336,6 +336,17 @@ fn the_33rd_reader_is_refused_until_another_one_goes() {
     assert!(reader.try_clone().is_ok());
 }
 
+#[cfg(feature = "ndarray")]
+#[test]
+fn frames_are_arrays_of_their_shape() {
+    let (mut writer, reader) = ring::<usize>(Layout::new([2, 3])).unwrap();
+    let mut claim = writer.claim().unwrap().unwrap();
+    claim.view_mut().indexed_iter_mut().for_each(|(at, element)| *element = at[0] * 10 + at[1]);
+    claim.commit();
+    let frame = reader.recv().unwrap();
+    assert_eq!((frame.view()[[1, 2]], &*frame), (12, &[0, 1, 2, 10, 11, 12][..]));
+}
+
 #[test]
 fn a_frame_of_another_length_is_refused() {
     let (mut writer, _reader) = ring::<u8>(Layout::new([2, 3])).unwrap();
