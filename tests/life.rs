@@ -25,12 +25,13 @@ use report::Report;
 struct Effort {
     rounds: usize,
     kills: u32,
+    restarts_in_a_row: u32,
     /// Actors that need a second each to stop.
     slow_actors: usize,
 }
 
-const FULL: Effort = Effort { rounds: 100, kills: 1000, slow_actors: 20 };
-const QUICK: Effort = Effort { rounds: 10, kills: 50, slow_actors: 4 };
+const FULL: Effort = Effort { rounds: 100, kills: 1000, restarts_in_a_row: 10_000, slow_actors: 20 };
+const QUICK: Effort = Effort { rounds: 10, kills: 50, restarts_in_a_row: 100, slow_actors: 4 };
 
 fn main() -> ExitCode {
     // Without `--bench`, which `cargo bench` gives, this is a test that everything runs: quick.

@@ -276,6 +276,7 @@ fn one_way_calls_to_a_slow_backend_wait_and_do_not_pile_up() {
         });
         assert_eq!(porter.swallowed().unwrap(), (CALLS, CALLS * 100 * KIB as u64));
         let kept = porter.process().usage().resident;
-        assert!(kept < 150 * MIB as u64, "{kept} bytes kept by the backend");
+        // In a thread it is what the whole program keeps.
+        assert!(kept < 150 * MIB as u64 || !support::has_processes(), "{kept} bytes kept by the backend");
     });
 }

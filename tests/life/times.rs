@@ -43,6 +43,11 @@ pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error
     let bare = Some(("plain spawn to first answer", plain));
     row("restart to first answer".to_owned(), again, bare, Goal::Times(3.0));
 
+    let (first, last) = restarts_in_a_row(effort.restarts_in_a_row)?;
+    let bare = Some(("the first tenth of them", vec![first]));
+    let figure = format!("a restart, of the last tenth of {}", effort.restarts_in_a_row);
+    row(figure, vec![last], bare, Goal::Times(2.0));
+
     let stopped = stop_slow_ones(effort.slow_actors)?;
     let goal = Goal::AtMost(micros(STOP) * 1.5);
     row(format!("stop of {} that need 1 s each", effort.slow_actors), vec![stopped], None, goal);
@@ -108,6 +113,27 @@ fn restart() -> Result<f64, Box<dyn Error>> {
     let taken = start.elapsed();
     keeper.stop()?;
     check(answer, taken)
+}
+
+/// Time of a restart in the first and in the last tenth of many of one actor.
+fn restarts_in_a_row(count: u32) -> Result<(f64, f64), Box<dyn Error>> {
+    let restart = Restart::on_crash().max(u32::MAX).backoff(Duration::ZERO);
+    let keeper = KeeperFrontend::spawn_with(&Builder::new().restart(restart), 3)?;
+    let mut tenths = Vec::new();
+    for _ in 0..10 {
+        let start = Instant::now();
+        for _ in 0..count / 10 {
+            keeper.process().kill()?;
+            keeper.process().wait();
+            check(keeper.times(7)?, Duration::ZERO)?;
+        }
+        tenths.push(micros(start.elapsed()) / f64::from(count / 10));
+    }
+    if keeper.process().restarts() != u64::from(count) {
+        return Err(format!("{} restarts, not {count}", keeper.process().restarts()).into());
+    }
+    keeper.stop()?;
+    Ok((tenths[0], tenths[9]))
 }
 
 fn check(answer: u64, taken: Duration) -> Result<f64, Box<dyn Error>> {

@@ -1,6 +1,6 @@
 //! The pages of the repository that show code, as doc tests: none of it is shown without being run.
 //! Not here: examples of single items, which stand at the items.
-//! Compiled by `cargo test --doc` alone.
+//! Compiled by `cargo test --doc` alone. Two pages show files of tests instead: `macro`, `expansion`.
 
 #[doc = include_str!("../../README.md")]
 mod readme {}
@@ -34,3 +34,9 @@ mod contributing {}
 
 #[doc = include_str!("../../docs/performance.md")]
 mod performance {}
+
+#[doc = include_str!("../../docs/frames.md")]
+mod frames {}
+
+#[doc = include_str!("../../docs/processes.md")]
+mod processes {}

@@ -196,6 +196,10 @@ pub mod replies {
         assert_eq!(answers.kind(io::Error::new(io::ErrorKind::NotFound, "lost"))?, "NotFound: lost");
         assert_eq!(answers.parse("7").unwrap(), 7);
         assert!(matches!(answers.parse("x"), Err(CallError::Actor(_))));
+        if std::env::var_os("WORKER_START").is_some_and(|method| method == "thread") {
+            // Its process would be this one.
+            return Ok(());
+        }
         let gone: CallError<Infallible> = answers.exit().unwrap_err();
         assert!(matches!(gone, CallError::Exited(_)));
         Ok(())

@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 
 use super::control::{Control, Words};
 use super::registry;
-use crate::sys::doorbell::{Lifeline, Sleeper, lifeline, poll_timeout};
+use crate::sys::doorbell::{Bell, Sleeper, doorbell_that_shows_death, poll_timeout};
 use crate::sys::{socket, while_doing};
 
 /// The writing end's side.
@@ -32,7 +32,7 @@ pub(super) struct Doorkeeper {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) token: u64,
-    pub(super) lifeline: Lifeline,
+    pub(super) bell: Bell,
 }
 
 impl Doorkeeper {
@@ -83,7 +83,7 @@ impl Doorkeeper {
     /// What is ready, the registrar first and then everybody known; `None` when the deadline passed.
     fn poll(&self, deadline: Option<Instant>) -> io::Result<Option<Vec<PollFlags>>> {
         let mut polled = vec![PollFd::new(self.registrar.as_fd(), PollFlags::POLLIN)];
-        polled.extend(self.known.iter().map(|known| PollFd::new(known.lifeline.as_fd(), PollFlags::empty())));
+        polled.extend(self.known.iter().map(|known| PollFd::new(known.bell.as_fd(), PollFlags::empty())));
         loop {
             match poll(&mut polled, poll_timeout(deadline)) {
                 Ok(0) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => return Ok(None),
@@ -104,8 +104,8 @@ impl Doorkeeper {
                 Ok(Some(message)) => {
                     let token = <[u8; 8]>::try_from(message.bytes).map(u64::from_le_bytes);
                     // Anything else is the wake-up that it was, or makes no sense.
-                    if let (Ok(token), Some(descriptor)) = (token, message.descriptors.into_iter().next()) {
-                        self.known.push(Known { token, lifeline: Lifeline::from(descriptor) });
+                    if let (Ok(token), Some(bell)) = (token, message.descriptors.into_iter().next()) {
+                        self.known.push(Known { token, bell: Bell::that_shows_death(bell) });
                     }
                 }
                 Ok(None) => {
@@ -131,7 +131,7 @@ impl Doorkeeper {
                 self.drain();
             }
             if let Some(known) = self.known.iter().find(|known| known.token == token) {
-                known.lifeline.ring();
+                known.bell.ring();
             }
         }
     }
@@ -144,8 +144,8 @@ pub(super) struct Registrar(OwnedFd);
 impl Registrar {
     /// Tells the writing end of a new reading end; gives what that one will sleep at.
     pub(super) fn announce(&self, token: u64) -> io::Result<Sleeper> {
-        let (lifeline, sleeper) = lifeline()?;
-        match socket::send(self.0.as_fd(), &token.to_le_bytes(), &[lifeline.as_fd()], false) {
+        let (bell, sleeper) = doorbell_that_shows_death()?;
+        match socket::send(self.0.as_fd(), &token.to_le_bytes(), &[bell.as_fd()], false) {
             // Of a ring without a writer, what is left can still be read.
             Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(sleeper),
             Err(Errno::EAGAIN) => Err(io::Error::new(

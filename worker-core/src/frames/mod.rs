@@ -26,7 +26,7 @@
 //! * W1: the writing end changes hands by an exchange of `epoch`: of two that received it, one has it.
 //! * W2: what a writing end leaves behind when it dies is published whole or not at all: a claimed slot
 //!   has word zero, and its position is not in `newest`.
-//! * L1: the writing end knows every reading end by a pipe (a `Lifeline`), sent before the end is entered. A reading
+//! * L1: the writing end knows every reading end by a pipe, sent before the end is entered. A reading
 //!   end that is gone, dead or lost inside of a message, shows as an error on its pipe, in every state; the writing end
 //!   then clears its bits and its seat. A writing end that is gone shows as the end of every pipe.
 //! * D1: of two that each write, fence and read the other's word, at least one sees the other's write.
@@ -73,7 +73,7 @@ pub use layout::{Layout, Overflow};
 pub use reader::{Frame, FrameReader};
 pub use writer::{Claim, Counts, FrameWriter, ReaderCounts};
 
-use crate::sys::doorbell::lifeline;
+use crate::sys::doorbell::doorbell_that_shows_death;
 use crate::sys::socket;
 use doorkeeper::{Doorkeeper, Known, Registrar};
 use memory::{Mapped, Purpose};
@@ -134,9 +134,9 @@ pub fn ring_with_metadata<T: Pod, M: Pod>(
     let mapped = Mapped::create(layout)?;
     let readers_view = Arc::new(mapped.again(Purpose::Read)?);
     let (writers_end, readers_end) = socket::message_pair()?;
-    let (lifeline, sleeper) = lifeline()?;
+    let (bell, sleeper) = doorbell_that_shows_death()?;
     let token = registry::new_token(&mapped.sizes.control, &mapped.words);
-    let doorkeeper = Doorkeeper::new(writers_end, vec![Known { token, lifeline }]);
+    let doorkeeper = Doorkeeper::new(writers_end, vec![Known { token, bell }]);
     let registrar = Registrar::from(readers_end);
     let reader = FrameReader::enter(readers_view, token, sleeper, registrar, Start::FIRST)?;
     Ok((FrameWriter::resume(mapped, doorkeeper, 0), reader))

@@ -19,7 +19,7 @@ use super::memory::{Mapped, Purpose};
 use super::reader::FrameReader;
 use super::registry;
 use super::writer::FrameWriter;
-use crate::sys::doorbell::{Lifeline, Sleeper};
+use crate::sys::doorbell::{Bell, Sleeper};
 use crate::wire::descriptors;
 use crate::wire::reason::{not_decoded, not_encoded};
 
@@ -80,7 +80,7 @@ impl<'de, T: Pod, M: Pod> Deserialize<'de> for FrameReader<T, M> {
 
 impl<T: Pod, M: Pod> Serialize for FrameWriter<T, M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let attach_reader = |known: &Known| Ok((known.token, attach(known.lifeline.as_fd())?));
+        let attach_reader = |known: &Known| Ok((known.token, attach(known.bell.as_fd())?));
         let travelling = TravellingWriter {
             epoch: self.epoch,
             object: attach(self.mapped.object.as_fd())?,
@@ -99,7 +99,7 @@ impl<'de, T: Pod, M: Pod> Deserialize<'de> for FrameWriter<T, M> {
         let registrar = detach::<D::Error>(travelling.registrar)?;
         let object = detach::<D::Error>(travelling.object)?;
         let receive_reader =
-            |(token, number)| Ok(Known { token, lifeline: Lifeline::from(detach::<D::Error>(number)?) });
+            |(token, bell)| Ok(Known { token, bell: Bell::that_shows_death(detach::<D::Error>(bell)?) });
         let known = travelling.readers.into_iter().map(receive_reader).collect::<Result<_, D::Error>>()?;
         let mapped = Mapped::attach(object, Purpose::Write).map_err(not_decoded)?;
         let (epoch, next) = (travelling.epoch, travelling.epoch.wrapping_add(1));

@@ -38,6 +38,8 @@ pub(crate) struct Spin {
     peer_cpu: Option<u16>,
     /// Whether the last sleep was so short that spinning pays.
     waits_are_short: bool,
+    /// The first sleep has been: that of a spawn, which tells nothing of the calls to come.
+    has_slept: bool,
     /// Waits that are still to pass without a spin.
     waits_to_skip: u32,
     burst_waits_left: u32,
@@ -49,7 +51,8 @@ impl Spin {
     pub(crate) fn new() -> Self {
         Self {
             peer_cpu: None,
-            waits_are_short: false,
+            waits_are_short: true,
+            has_slept: false,
             waits_to_skip: 0,
             burst_waits_left: 0,
             waits_until_burst: FIRST_BURST_GAP,
@@ -111,7 +114,8 @@ impl Spin {
     /// Notes how long a sleep took.
     #[inline]
     pub(crate) fn slept_for(&mut self, duration: Duration) {
-        self.waits_are_short = duration < SHORT_SLEEP;
+        self.waits_are_short = duration < SHORT_SLEEP || !self.has_slept;
+        self.has_slept = true;
     }
 }
 

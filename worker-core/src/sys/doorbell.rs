@@ -19,13 +19,11 @@ use super::{retry_on_interrupt, signals, while_doing};
 
 /// The end that wakes.
 #[derive(Debug)]
-pub(crate) struct Bell(OwnedFd);
-
-/// The end that wakes, and that shows when the sleeper is gone: readable with an error then.
-///
-/// A bell cannot show it, because it counts as a reader of its own pipe; here a ring costs more.
-#[derive(Debug)]
-pub(crate) struct Lifeline(OwnedFd);
+pub(crate) struct Bell {
+    descriptor: OwnedFd,
+    /// It is the write end and no more, so a poll of it shows when the sleeper is gone.
+    shows_death: bool,
+}
 
 /// The end that sleeps.
 #[derive(Debug)]
@@ -46,16 +44,18 @@ pub(crate) enum Wake {
 pub(crate) fn doorbell() -> io::Result<(Bell, Sleeper)> {
     let refused = |errno| while_doing("a doorbell could not be made", errno);
     let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
-    Ok((Bell(without_sigpipe(write_end).map_err(refused)?), Sleeper(read_end)))
+    Ok((Bell::from(without_sigpipe(write_end).map_err(refused)?), Sleeper(read_end)))
 }
 
-/// Makes a doorbell whose both ends show when the other one is gone.
-pub(crate) fn lifeline() -> io::Result<(Lifeline, Sleeper)> {
+/// Makes a doorbell whose bell shows the death of its sleeper: it polls as an error then.
+///
+/// To ring it costs three system calls instead of one.
+pub(crate) fn doorbell_that_shows_death() -> io::Result<(Bell, Sleeper)> {
     let refused = |errno| while_doing("a doorbell could not be made", errno);
     let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
-    // As for a bell, nobody who does not read shall block the one who rings.
+    // A hostile reader that never reads must not block the one who rings.
     fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(refused)?;
-    Ok((Lifeline(write_end), Sleeper(read_end)))
+    Ok((Bell::that_shows_death(write_end), Sleeper(read_end)))
 }
 
 /// Opens the write end once more, for reading too and without waiting.
@@ -76,28 +76,17 @@ fn without_sigpipe(write_end: OwnedFd) -> nix::Result<OwnedFd> {
 }
 
 impl Bell {
+    /// The bell of a doorbell that [`doorbell_that_shows_death`] made.
+    pub(crate) fn that_shows_death(descriptor: OwnedFd) -> Self {
+        Self { descriptor, shows_death: true }
+    }
+
     /// Wakes the sleeper. A full pipe has woken it already, and a closed one is told by death.
     pub(crate) fn ring(&self) {
-        let _ = retry_on_interrupt(|| write(&self.0, &[1]));
-    }
-}
-
-impl Lifeline {
-    /// Wakes the sleeper, as [`Bell::ring`] does.
-    pub(crate) fn ring(&self) {
-        let _ = signals::without_sigpipe(|| retry_on_interrupt(|| write(&self.0, &[1])));
-    }
-}
-
-impl From<OwnedFd> for Lifeline {
-    fn from(descriptor: OwnedFd) -> Self {
-        Self(descriptor)
-    }
-}
-
-impl AsFd for Lifeline {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        let ring = || {
+            let _ = retry_on_interrupt(|| write(&self.descriptor, &[1]));
+        };
+        if self.shows_death { signals::without_sigpipe(ring) } else { ring() }
     }
 }
 
@@ -128,7 +117,7 @@ impl Sleeper {
 
 impl From<OwnedFd> for Bell {
     fn from(descriptor: OwnedFd) -> Self {
-        Self(descriptor)
+        Self { descriptor, shows_death: false }
     }
 }
 
@@ -140,7 +129,7 @@ impl From<OwnedFd> for Sleeper {
 
 impl From<Bell> for OwnedFd {
     fn from(bell: Bell) -> Self {
-        bell.0
+        bell.descriptor
     }
 }
 
@@ -152,7 +141,7 @@ impl From<Sleeper> for OwnedFd {
 
 impl AsFd for Bell {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.descriptor.as_fd()
     }
 }
 

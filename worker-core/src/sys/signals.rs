@@ -3,7 +3,6 @@
 //! Layer 1: system calls.
 #![allow(unsafe_code)]
 
-use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -39,29 +38,6 @@ pub(crate) fn child_events() -> nix::Result<SignalFd> {
     SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
-/// Writes to a pipe that may have no reader, without the signal that this raises.
-///
-/// For the moment of the write the signal is blocked in this thread; if it was raised it is taken out.
-///
-/// # Source
-///
-/// `SIGPIPE` in `pipe(7)`: it goes to the thread that wrote. `sigtimedwait(2)`.
-pub(crate) fn without_sigpipe<T>(write: impl FnOnce() -> nix::Result<T>) -> nix::Result<T> {
-    let mut sigpipe = SigSet::empty();
-    sigpipe.add(Signal::SIGPIPE);
-    let before = sigpipe.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let result = write();
-    if !before.contains(Signal::SIGPIPE) {
-        if matches!(result, Err(Errno::EPIPE)) {
-            let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-            // SAFETY: set and time are live locals, and nobody wants to know more than that it is gone.
-            unsafe { libc::sigtimedwait(sigpipe.as_ref(), std::ptr::null_mut(), &raw const at_once) };
-        }
-        before.thread_set_mask()?;
-    }
-    result
-}
-
 /// Has the kernel kill this process when the thread that forked it ends.
 ///
 /// # Source
@@ -69,4 +45,22 @@ pub(crate) fn without_sigpipe<T>(write: impl FnOnce() -> nix::Result<T>) -> nix:
 /// `PR_SET_PDEATHSIG` in `prctl(2)`; it follows the parent *thread*, so the parent must have one.
 pub(crate) fn die_with_parent() -> nix::Result<()> {
     prctl::set_pdeathsig(Some(Signal::SIGKILL))
+}
+
+/// Runs something that may write to a closed pipe, and comes to no harm where SIGPIPE kills.
+///
+/// The signal is kept off this thread meanwhile, and taken back if it came.
+pub(crate) fn without_sigpipe(run: impl FnOnce()) {
+    let mut sigpipe = SigSet::empty();
+    sigpipe.add(Signal::SIGPIPE);
+    let before = sigpipe.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    run();
+    let Ok(before) = before else { return };
+    if before.contains(Signal::SIGPIPE) {
+        return;
+    }
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both arguments live through the call, and nothing is asked back.
+    unsafe { libc::sigtimedwait(sigpipe.as_ref(), std::ptr::null_mut(), &raw const at_once) };
+    let _ = before.thread_set_mask();
 }

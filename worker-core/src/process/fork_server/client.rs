@@ -25,6 +25,8 @@ use crate::sys::{exec, module, retry_on_interrupt, socket, while_doing};
 
 /// Names the executable of every backend whose builder does not.
 const EXECUTABLE_VARIABLE: &str = "WORKER_EXECUTABLE";
+/// How often an order is tried with a new server, when somebody kills one after the other.
+const ATTEMPTS: u32 = 3;
 /// Time that a program gets to begin and show that it contains this crate.
 const GREETING: Duration = Duration::from_secs(30);
 
@@ -58,6 +60,8 @@ pub(in crate::process) enum NotOrdered {
     /// The program cannot be started again.
     Executable(String),
     Refused(Refusal),
+    /// The server was killed from outside while it started; the wait status is this.
+    Killed(WaitStatus),
     Io(io::Error),
 }
 
@@ -103,12 +107,15 @@ impl Slot {
         let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(OwnedFd::as_fd).collect();
         let mut attempts = 0;
         loop {
-            let server = self.server()?;
             attempts += 1;
+            let server = match self.server() {
+                Err(NotOrdered::Killed(_)) if attempts < ATTEMPTS => continue,
+                server => server?,
+            };
             match socket::send(server.control.as_fd(), &message, &descriptors, true) {
                 Ok(()) => return Ok(server),
                 // It was killed: its backends are gone with it, and the next one starts afresh.
-                Err(Errno::EPIPE | Errno::ECONNRESET) if attempts < 3 => self.retire(&server),
+                Err(Errno::EPIPE | Errno::ECONNRESET) if attempts < ATTEMPTS => self.retire(&server),
                 Err(errno) => {
                     return Err(NotOrdered::Io(while_doing("the fork server could not be reached", errno)));
                 }
@@ -232,7 +239,9 @@ fn start(executable: Option<&Path>) -> Result<Server, NotOrdered> {
     drop(theirs);
     let server = Server::new(ours, pid, None);
     server.wait_ready().map_err(|not_ready| {
-        let _ = kill(pid, Signal::SIGKILL);
+        if !matches!(not_ready, NotReady::Gone | NotReady::Refused(_)) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
         let status = server.reap();
         let executable = executable.map_or_else(
             || std::env::current_exe().unwrap_or_default().display().to_string(),
@@ -246,11 +255,13 @@ fn start(executable: Option<&Path>) -> Result<Server, NotOrdered> {
                  contain worker-core",
                 GREETING.as_secs()
             )),
-            NotReady::Gone => NotOrdered::Executable(format!(
-                "`{executable}` was started as a fork server and ended before it was one ({}): it must \
-                 contain worker-core",
-                status.map_or_else(|| "nobody knows how".to_owned(), |status| format!("{status:?}"))
-            )),
+            NotReady::Gone => match status {
+                Some(status @ WaitStatus::Signaled(..)) => NotOrdered::Killed(status),
+                _ => NotOrdered::Executable(format!(
+                    "`{executable}` was started as a fork server and ended before it was one: it must \
+                     contain worker-core"
+                )),
+            },
         }
     })?;
     Ok(server)

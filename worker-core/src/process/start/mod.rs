@@ -82,7 +82,7 @@ pub enum StartMethod {
     /// It runs in a thread of this program, for debuggers, coverage and sanitizers.
     ///
     /// Nothing fences it then: it cannot be killed, [`Limits`](crate::Limits) are refused,
-    /// [`Process::usage`] measures the whole program, and what ends a process ends the program:
+    /// [`Process::usage`](crate::Process::usage) measures the whole program, and what ends a process ends the program:
     /// `exit`, `abort`, a signal. A panic is told to the caller as from a process.
     Thread,
 }
@@ -295,6 +295,9 @@ impl From<NotOrdered> for Refused {
         match error {
             NotOrdered::Executable(reason) => Self::Executable(reason),
             NotOrdered::Refused(refusal) => refusal.into(),
+            NotOrdered::Killed(status) => Self::Io(io::Error::other(format!(
+                "the fork server was killed again and again while it started ({status:?})"
+            ))),
             NotOrdered::Io(error) => Self::Io(error),
         }
     }

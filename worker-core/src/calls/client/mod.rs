@@ -17,15 +17,20 @@
 //! * C4: whoever finds the backend gone first takes in what it had replied before, then notes the
 //!   death, then wakes everybody. Nobody waits for a dead backend.
 
+mod leading;
+mod sending;
+
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 use std::{fmt, io};
 
+use leading::{Goal, Lead};
+
 use super::table::{Look, Reply, Table};
 use crate::errors::Exit;
-use crate::link::{Arrived, Incoming, Interest, LinkEnd, Outgoing, Payload, Room, SendError, Sent, Wake};
+use crate::link::{Incoming, LinkEnd, Outgoing, Payload, Room, Sent};
 use crate::sys::clock::Moment;
 use crate::wire::descriptors::Attached;
 use crate::wire::kind::Kind;
@@ -114,29 +119,10 @@ impl State {
     }
 }
 
-/// What a thread leads for.
-#[derive(Clone, Copy, Debug)]
-enum Goal {
-    Reply(u64),
-    Room,
-    Death,
-}
-
-/// What a leader came back with.
-enum Lead {
-    Reply(Outcome),
-    LookAgain,
-    TimedOut,
-}
-
 thread_local! {
     /// A buffer for the next reply of this thread, so that short calls allocate nothing.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
-
-/// How many messages a leader takes in before it looks up: as many as a ring can hold, so that a lap
-/// after a death finds all that is left.
-const LAP: u32 = 4096;
 
 /// Longest buffer that a thread keeps.
 const SPARE_MAX_BYTES: usize = 64 * 1024;
@@ -299,256 +285,6 @@ impl Client {
         self.state().table.forget(id);
     }
 
-    /// Sends; says where the message went and whether the other side had to be rung for it.
-    #[inline]
-    fn send(
-        &self,
-        kind: Kind,
-        id: u64,
-        payload: Payload<'_>,
-        deadline: Option<Instant>,
-    ) -> Result<(Sent, bool), Fault> {
-        let mut sending = self.sending();
-        if sending.turn_taken {
-            sending = self.wait_for_turn(sending, deadline)?;
-        }
-        match sending.outgoing.send(kind, id, payload) {
-            Ok(sent) => Ok((sent, sending.outgoing.notify())),
-            Err(SendError::NoRoom(room)) => self.send_when_room(sending, room, kind, id, payload, deadline),
-            Err(SendError::Value(cause)) => Err(Fault::Value(cause)),
-            Err(SendError::Memory(error)) => Err(Fault::Memory(error)),
-            Err(SendError::Gone) => {
-                drop(sending);
-                Err(Fault::NotSent(self.must_be_dead()))
-            }
-        }
-    }
-
-    fn wait_for_turn<'client>(
-        &'client self,
-        mut sending: MutexGuard<'client, Sending>,
-        deadline: Option<Instant>,
-    ) -> Result<MutexGuard<'client, Sending>, Fault> {
-        while sending.turn_taken {
-            sending = match deadline {
-                None => self.turn_free.wait(sending).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(Fault::NotSentInTime);
-                    }
-                    self.turn_free.wait_timeout(sending, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-            // Notified without a lock on `sending` in between: the death is noted before (C4).
-            if let Some(exit) = self.death() {
-                return Err(Fault::NotSent(exit));
-            }
-        }
-        Ok(sending)
-    }
-
-    /// Waits for room with the turn in hand (C3), and sends.
-    #[cold]
-    fn send_when_room<'client>(
-        &'client self,
-        mut sending: MutexGuard<'client, Sending>,
-        mut room: Room,
-        kind: Kind,
-        id: u64,
-        payload: Payload<'_>,
-        deadline: Option<Instant>,
-    ) -> Result<(Sent, bool), Fault> {
-        sending.turn_taken = true;
-        // Declared before `sending`, so given back after it is unlocked, also when a value panics
-        // while it is encoded.
-        let _turn = Turn(self);
-        let mut sending = sending;
-        loop {
-            // What is out already, of a message in parts, is worth waking for.
-            sending.outgoing.notify();
-            drop(sending);
-            let waited = self.wait_for_room(room, deadline);
-            sending = self.sending();
-            if let Err(fault) = waited {
-                sending.outgoing.withdraw();
-                sending.outgoing.notify();
-                return Err(fault);
-            }
-            match sending.outgoing.send(kind, id, payload) {
-                Ok(sent) => return Ok((sent, sending.outgoing.notify())),
-                Err(SendError::NoRoom(more)) => room = more,
-                Err(SendError::Value(cause)) => return Err(Fault::Value(cause)),
-                Err(SendError::Memory(error)) => return Err(Fault::Memory(error)),
-                Err(SendError::Gone) => {
-                    drop(sending);
-                    return Err(Fault::NotSent(self.must_be_dead()));
-                }
-            }
-        }
-    }
-
-    /// Waits until there may be room. Only the holder of the turn comes here.
-    fn wait_for_room(&self, room: Room, deadline: Option<Instant>) -> Result<(), Fault> {
-        let mut state = self.state();
-        if let Some(death) = &state.death {
-            return Err(Fault::NotSent(death.exit.clone()));
-        }
-        state.room_wanted = Some(room);
-        let in_time = if state.leading {
-            state.others.push(thread::current());
-            drop(state);
-            // The leader may sleep without looking for room; it must be told, or we must see it.
-            let in_time = self.sending().outgoing.alarm_for(room) || park(deadline);
-            state = self.state();
-            state.forget_other();
-            in_time
-        } else {
-            let lead = self.lead(state, Goal::Room, deadline, &mut None);
-            state = self.state();
-            !matches!(lead, Lead::TimedOut)
-        };
-        state.room_wanted = None;
-        let death = state.death.clone();
-        self.wake_next(state);
-        match death {
-            Some(death) => Err(Fault::NotSent(death.exit)),
-            None if in_time => Ok(()),
-            None => Err(Fault::NotSentInTime),
-        }
-    }
-
-    /// Takes the lead, which must be free, until the goal is reached.
-    fn lead(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        goal: Goal,
-        deadline: Option<Instant>,
-        waiting_since: &mut Option<Moment>,
-    ) -> Lead {
-        state.leading = true;
-        let mut room = state.room_wanted;
-        drop(state);
-        let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut gone = false;
-        let mut timed_out = false;
-        loop {
-            let mut handed_over = 0;
-            // A backend that never stops sending must not keep us from its death, nor from the clock.
-            while handed_over < LAP {
-                match incoming.next() {
-                    Ok(Some(arrived)) => match (goal, arrived.id) {
-                        (Goal::Reply(mine), id) if mine == id => {
-                            let outcome = take(&mut incoming, arrived);
-                            drop(incoming);
-                            self.step_down(Some(mine));
-                            return Lead::Reply(outcome);
-                        }
-                        _ => {
-                            self.hand_over(&mut incoming, arrived);
-                            handed_over += 1;
-                        }
-                    },
-                    Ok(None) => break,
-                    Err(_) => {
-                        drop(incoming);
-                        self.die(Ending::Broken);
-                        return Lead::LookAgain;
-                    }
-                }
-            }
-            // Only now, with everything taken in that it had replied before (C4).
-            if gone {
-                drop(incoming);
-                self.die(Ending::Gone);
-                return Lead::LookAgain;
-            }
-            if timed_out {
-                drop(incoming);
-                self.step_down(None);
-                return Lead::TimedOut;
-            }
-            let wake = if handed_over == LAP {
-                Ok(look_up(&incoming, deadline))
-            } else {
-                let wake = incoming.wait(Interest { room, ..Interest::MESSAGE }, deadline);
-                *waiting_since = waiting_since.or(incoming.last_sleep_began());
-                wake
-            };
-            match wake {
-                Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
-                    drop(incoming);
-                    self.step_down(None);
-                    return Lead::LookAgain;
-                }
-                Ok(Wake::Rung) => {}
-                Ok(Wake::TimedOut) => timed_out = true,
-                Ok(Wake::Gone) | Err(_) => gone = true,
-            }
-            let mut state = self.state();
-            if state.room_wanted.is_some() {
-                // Our sleep may have ended for the room, or with us its alarm: let its holder look.
-                state.others.drain(..).for_each(|other| other.unpark());
-            }
-            room = state.room_wanted;
-        }
-    }
-
-    /// Gives a message that is not the leader's to whoever waits for it.
-    fn hand_over(&self, incoming: &mut Incoming, arrived: Arrived) {
-        let id = arrived.id;
-        if !self.state().table.is_expected(id) {
-            // Its caller has given up, or never was: nobody will miss it.
-            incoming.release(arrived);
-            return;
-        }
-        let Outcome { kind, payload, attached } = take(incoming, arrived);
-        let sleeper = self.state().table.answer(id, Reply { kind, payload, attached });
-        if let Some(sleeper) = sleeper {
-            sleeper.unpark();
-        }
-    }
-
-    /// Gives the lead away, and ends the leader's call if it is answered.
-    #[inline]
-    fn step_down(&self, answered: Option<u64>) {
-        let mut state = self.state();
-        state.leading = false;
-        if let Some(id) = answered {
-            state.table.forget(id);
-        }
-        self.wake_next(state);
-    }
-
-    /// Wakes a follower if nobody leads (C1).
-    #[inline]
-    fn wake_next(&self, mut state: MutexGuard<'_, State>) {
-        if state.leading {
-            return;
-        }
-        if let Some(next) = state.others.pop().or_else(|| state.table.any_sleeper()) {
-            drop(state);
-            next.unpark();
-        }
-    }
-
-    /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
-    #[cold]
-    fn die(&self, ending: Ending) {
-        let death = (self.find_death)(ending);
-        let mut state = self.state();
-        state.death = Some(death);
-        state.leading = false;
-        let mut sleepers = state.table.all_sleepers();
-        sleepers.append(&mut state.others);
-        drop(state);
-        sleepers.iter().for_each(Thread::unpark);
-        // Taken and released, so that a thread which has looked for the death but does not wait for
-        // its turn yet cannot miss the notification.
-        drop(self.sending());
-        self.turn_free.notify_all();
-    }
-
     #[cold]
     fn must_be_dead(&self) -> Exit {
         self.wait_death(None).expect("without a deadline only a death ends this wait")
@@ -583,17 +319,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The turn (C3), given back when it is dropped, without a lock in hand.
-struct Turn<'client>(&'client Client);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.sending().turn_taken = false;
-        // Everybody: a single one that is woken may need no turn, or give up, and would wake nobody.
-        self.0.turn_free.notify_all();
-    }
-}
-
 /// A call in the table until it is known to have left.
 struct Entered<'client> {
     client: &'client Client,
@@ -603,25 +328,6 @@ struct Entered<'client> {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         self.client.forget_id(self.id);
-    }
-}
-
-#[inline]
-fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
-    let mut payload = SPARE.take();
-    incoming.copy_payload(&arrived, &mut payload);
-    let (kind, attached) = (arrived.kind, arrived.attached.take());
-    incoming.release(arrived);
-    Outcome { kind, payload, attached }
-}
-
-/// What a wait would end with, were there no message.
-#[cold]
-fn look_up(incoming: &Incoming, deadline: Option<Instant>) -> Wake {
-    match deadline {
-        _ if incoming.has_hung_up() => Wake::Gone,
-        Some(deadline) if deadline <= Instant::now() => Wake::TimedOut,
-        _ => Wake::Rung,
     }
 }
 

@@ -1,0 +1,183 @@
+//! Leading: the one thread that takes in messages hands each to whoever waits for it, and sleeps for all.
+//! Not here: waiting without the lead (`super`).
+//! Layer 4: over `link::Incoming`.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::Instant;
+
+use super::{Client, Ending, Outcome, SPARE, State};
+use crate::calls::table::Reply;
+use crate::link::{Arrived, Incoming, Interest, Wake};
+use crate::sys::clock::Moment;
+
+/// What a thread leads for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Goal {
+    Reply(u64),
+    Room,
+    Death,
+}
+
+/// What a leader came back with.
+pub(super) enum Lead {
+    Reply(Outcome),
+    LookAgain,
+    TimedOut,
+}
+
+/// How many messages a leader takes in before it looks up: as many as a ring can hold, so that a lap
+/// after a death finds all that is left.
+const LAP: u32 = 4096;
+
+impl Client {
+    /// Takes the lead, which must be free, until the goal is reached.
+    pub(super) fn lead(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        goal: Goal,
+        deadline: Option<Instant>,
+        waiting_since: &mut Option<Moment>,
+    ) -> Lead {
+        state.leading = true;
+        let mut room = state.room_wanted;
+        drop(state);
+        let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = false;
+        let mut timed_out = false;
+        loop {
+            let mut handed_over = 0;
+            // A backend that never stops sending must not keep us from its death, nor from the clock.
+            while handed_over < LAP {
+                match incoming.next() {
+                    Ok(Some(arrived)) => match (goal, arrived.id) {
+                        (Goal::Reply(mine), id) if mine == id => {
+                            let outcome = take(&mut incoming, arrived);
+                            drop(incoming);
+                            self.step_down(Some(mine));
+                            return Lead::Reply(outcome);
+                        }
+                        _ => {
+                            self.hand_over(&mut incoming, arrived);
+                            handed_over += 1;
+                        }
+                    },
+                    Ok(None) => break,
+                    Err(_) => {
+                        drop(incoming);
+                        self.die(Ending::Broken);
+                        return Lead::LookAgain;
+                    }
+                }
+            }
+            // Only now, with everything taken in that it had replied before (C4).
+            if gone {
+                drop(incoming);
+                self.die(Ending::Gone);
+                return Lead::LookAgain;
+            }
+            if timed_out {
+                drop(incoming);
+                self.step_down(None);
+                return Lead::TimedOut;
+            }
+            let wake = if handed_over == LAP {
+                Ok(look_up(&incoming, deadline))
+            } else {
+                let wake = incoming.wait(Interest { room, ..Interest::MESSAGE }, deadline);
+                *waiting_since = waiting_since.or(incoming.last_sleep_began());
+                wake
+            };
+            match wake {
+                Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
+                    drop(incoming);
+                    self.step_down(None);
+                    return Lead::LookAgain;
+                }
+                Ok(Wake::Rung) => {}
+                Ok(Wake::TimedOut) => timed_out = true,
+                Ok(Wake::Gone) | Err(_) => gone = true,
+            }
+            let mut state = self.state();
+            if state.room_wanted.is_some() {
+                // Our sleep may have ended for the room, or with us its alarm: let its holder look.
+                state.others.drain(..).for_each(|other| other.unpark());
+            }
+            room = state.room_wanted;
+        }
+    }
+
+    /// Gives a message that is not the leader's to whoever waits for it.
+    fn hand_over(&self, incoming: &mut Incoming, arrived: Arrived) {
+        let id = arrived.id;
+        if !self.state().table.is_expected(id) {
+            // Its caller has given up, or never was: nobody will miss it.
+            incoming.release(arrived);
+            return;
+        }
+        let Outcome { kind, payload, attached } = take(incoming, arrived);
+        let sleeper = self.state().table.answer(id, Reply { kind, payload, attached });
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+    }
+
+    /// Gives the lead away, and ends the leader's call if it is answered.
+    #[inline]
+    fn step_down(&self, answered: Option<u64>) {
+        let mut state = self.state();
+        state.leading = false;
+        if let Some(id) = answered {
+            state.table.forget(id);
+        }
+        self.wake_next(state);
+    }
+
+    /// Wakes a follower if nobody leads (C1).
+    #[inline]
+    pub(super) fn wake_next(&self, mut state: MutexGuard<'_, State>) {
+        if state.leading {
+            return;
+        }
+        if let Some(next) = state.others.pop().or_else(|| state.table.any_sleeper()) {
+            drop(state);
+            next.unpark();
+        }
+    }
+
+    /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
+    #[cold]
+    fn die(&self, ending: Ending) {
+        let death = (self.find_death)(ending);
+        let mut state = self.state();
+        state.death = Some(death);
+        state.leading = false;
+        let mut sleepers = state.table.all_sleepers();
+        sleepers.append(&mut state.others);
+        drop(state);
+        sleepers.iter().for_each(Thread::unpark);
+        // Taken and released, so that a thread which has looked for the death but does not wait for
+        // its turn yet cannot miss the notification.
+        drop(self.sending());
+        self.turn_free.notify_all();
+    }
+}
+
+#[inline]
+fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
+    let mut payload = SPARE.take();
+    incoming.copy_payload(&arrived, &mut payload);
+    let (kind, attached) = (arrived.kind, arrived.attached.take());
+    incoming.release(arrived);
+    Outcome { kind, payload, attached }
+}
+
+/// What a wait would end with, were there no message.
+#[cold]
+fn look_up(incoming: &Incoming, deadline: Option<Instant>) -> Wake {
+    match deadline {
+        _ if incoming.has_hung_up() => Wake::Gone,
+        Some(deadline) if deadline <= Instant::now() => Wake::TimedOut,
+        _ => Wake::Rung,
+    }
+}
