@@ -6,13 +6,14 @@ pub(super) mod begin;
 mod debugger;
 mod exec;
 mod fork;
+mod method;
 mod new_link;
+mod refused;
 mod server;
 mod thread;
 
-use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
@@ -22,83 +23,21 @@ use nix::fcntl::OFlag;
 
 use super::body::Body;
 use super::builder::Builder;
-use super::fork_server::{NotOrdered, Server};
-use super::protocol::{Order, Refusal, Surroundings, Task};
+use super::fork_server::Server;
+use super::protocol::{Order, Surroundings, Task};
 use crate::calls::Client;
 use crate::link::beside::Beside;
 use crate::link::{LinkKind, NewLink};
 use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
-use crate::sys::while_doing;
 
 pub(crate) use begin::{BackendStart, Entry};
 pub(super) use fork::Held;
+pub use method::StartMethod;
+pub(crate) use refused::Refused;
 
-/// How the process of a backend comes to be.
-///
-/// | method | what the backend finds in its memory | needs |
-/// | --- | --- | --- |
-/// | `ForkServer` | the program as it was before `main`, and what was preloaded | nothing |
-/// | `Fork` | everything that the program has at this moment, shared copy-on-write | a program of one thread |
-/// | `Exec` | the program as it was before `main`, at addresses of its own | a few milliseconds |
-/// | `Thread` | the program itself | no process at all |
-///
-/// # Examples
-///
-/// ```
-/// use worker_core::{Builder, StartMethod, process_actor};
-///
-/// pub struct Greeter;
-///
-/// #[process_actor]
-/// impl Greeter {
-///     pub fn new() -> Self { Self }
-///     pub fn pid(&self) -> u32 { std::process::id() }
-/// }
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # if std::env::var_os("WORKER_START").is_some() { return Ok(()) }
-/// let fresh = GreeterFrontend::spawn_with(&Builder::new().start(StartMethod::Exec))?;
-/// assert_ne!(fresh.pid()?, std::process::id());
-/// let near = GreeterFrontend::spawn_with(&Builder::new().start(StartMethod::Thread))?;
-/// assert_eq!(near.pid()?, std::process::id());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StartMethod {
-    /// A small single-threaded copy of the program forks it.
-    #[default]
-    ForkServer,
-    /// The program forks itself.
-    ///
-    /// It is refused while other threads run, which may hold any lock at that moment. The backend
-    /// shares the memory of the program as it is, copy-on-write, and its descriptors. Frontends that
-    /// the program holds are the program's: in the backend they report that their actor is gone.
-    Fork,
-    /// The program is executed anew for it.
-    Exec,
-    /// It runs in a thread of this program, for debuggers, coverage and sanitizers.
-    ///
-    /// Nothing fences it then: it cannot be killed, [`Limits`](crate::Limits) are refused,
-    /// [`Process::usage`](crate::Process::usage) measures the whole program, and what ends a process ends the program:
-    /// `exit`, `abort`, a signal. A panic is told to the caller as from a process.
-    Thread,
-}
-
-/// Overrules the start method of every builder.
-const START_VARIABLE: &str = "WORKER_START";
 /// How much of a name the backend itself is told: more than any title shows.
 const TITLE_MAX_BYTES: usize = 1024;
-
-/// A backend that was never there.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    ThreadsRunning(Vec<String>),
-    Executable(String),
-    Io(io::Error),
-}
 
 /// What a backend runs.
 pub(crate) enum Run {
@@ -158,7 +97,7 @@ impl Keeper {
 /// The backend waits for its first message then. [`Body::wait_born`] tells whether it came to be.
 pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Client, Arc<Body>), Refused> {
     fork::reap_left();
-    let (method, forced) = method(builder, &run)?;
+    let (method, forced) = method::method(builder, &run)?;
     let open_files_soft = limits::open_files_soft_of_user();
     let (beside, far_end) = with_descriptors(Beside::pair)?;
     let beside = Arc::new(beside);
@@ -199,41 +138,6 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     Ok((client, body))
 }
 
-/// The start method, and whether the environment chose it.
-fn method(builder: &Builder, run: &Run) -> io::Result<(StartMethod, bool)> {
-    let chosen = match (run, builder.start) {
-        (Run::Closure(_), _) => StartMethod::Fork,
-        (_, None) => StartMethod::ForkServer,
-        (_, Some(StartMethod::Fork)) if builder.fork_server.is_some() => {
-            return Err(io::Error::new(
-                ErrorKind::InvalidInput,
-                "a backend can be forked from the program or from a fork server, not from both",
-            ));
-        }
-        (_, Some(method)) => method,
-    };
-    let forced = match std::env::var_os(START_VARIABLE) {
-        None => return Ok((chosen, false)),
-        Some(value) if value == "thread" => StartMethod::Thread,
-        Some(value) if value == "exec" => StartMethod::Exec,
-        Some(value) if value == "fork-server" => StartMethod::ForkServer,
-        Some(value) => {
-            return Err(io::Error::new(
-                ErrorKind::InvalidInput,
-                format!(
-                    "{START_VARIABLE} is {value:?}, but only `thread`, `exec` and `fork-server` can be \
-                     forced on a whole program; unset it"
-                ),
-            ));
-        }
-    };
-    match (run, forced) {
-        // What a closure has captured exists in this process and its forks alone.
-        (Run::Closure(_), StartMethod::Exec | StartMethod::ForkServer) => Ok((chosen, false)),
-        _ => Ok((forced, true)),
-    }
-}
-
 /// The working directory; one that cannot be opened leaves the backend in that of the fork server.
 fn working_directory() -> io::Result<Option<File>> {
     let flags = (OFlag::O_PATH | OFlag::O_DIRECTORY).bits();
@@ -269,47 +173,5 @@ impl NewBackend<'_> {
         let mut descriptors = vec![self.far_end];
         descriptors.extend(self.descriptors);
         Ok((order, descriptors))
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ThreadsRunning(threads) => {
-                write!(formatter, "threads run in the process that was to be forked: {}", threads.join(", "))
-            }
-            Self::Executable(reason) => formatter.write_str(reason),
-            Self::Io(error) => error.fmt(formatter),
-        }
-    }
-}
-
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<NotOrdered> for Refused {
-    fn from(error: NotOrdered) -> Self {
-        match error {
-            NotOrdered::Executable(reason) => Self::Executable(reason),
-            NotOrdered::Refused(refusal) => refusal.into(),
-            NotOrdered::Killed(status) => Self::Io(io::Error::other(format!(
-                "the fork server was killed again and again while it started ({status:?})"
-            ))),
-            NotOrdered::Io(error) => Self::Io(error),
-        }
-    }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::ThreadsRunning(threads) => Self::ThreadsRunning(threads),
-            Refusal::Code(reason) => Self::Executable(reason),
-            Refusal::System { doing, errno } => Self::Io(while_doing(&doing, Errno::from_raw(errno))),
-            Refusal::Other(reason) => Self::Io(io::Error::other(reason)),
-        }
     }
 }
