@@ -35,8 +35,5 @@ mod contributing {}
 #[doc = include_str!("../../docs/performance.md")]
 mod performance {}
 
-#[doc = include_str!("../../docs/frames.md")]
-mod frames {}
-
 #[doc = include_str!("../../docs/processes.md")]
 mod processes {}
