@@ -2,7 +2,6 @@
 //! Not here: how bytes and processes work, which is everything below.
 //! Layer 6: above `process` and `calls`.
 
-mod backend;
 mod context;
 mod contract;
 mod generic;
@@ -12,6 +11,7 @@ mod panics;
 mod pending;
 mod remote;
 mod reply;
+mod serving;
 
 pub use context::Context;
 pub use contract::{Actor, Frontend};
@@ -20,3 +20,4 @@ pub use handle::Handle;
 pub use pending::Pending;
 pub use remote::{Remote, stop_all};
 pub use reply::{Call, Constructed, Construction, Replied};
+pub use serving::Registration;
