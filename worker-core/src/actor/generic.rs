@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::contract::Actor;
-use super::reply::{Call, Replied};
+use super::reply::Call;
 use super::serving;
 use crate::errors::DecodeError;
 use crate::sys::module::same_module;
@@ -28,7 +28,7 @@ pub trait GenericRequest<A: Actor>: Serialize {
     type Decoded<'a>: Deserialize<'a>;
 
     /// Runs the method, in the backend.
-    fn invoke(request: Self::Decoded<'_>, actor: &mut A, call: &Call<'_, A>) -> Replied;
+    fn invoke(request: Self::Decoded<'_>, actor: &mut A, call: &Call<'_, A>);
 }
 
 type Instance<A> = fn(&[u8], &mut A, &Call<'_, A>) -> Result<(), DecodeError>;

@@ -13,10 +13,11 @@ mod turns;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::birth::{Birth, Stillborn};
 use super::context::Context;
 use super::contract::Actor;
 use super::panics;
-use super::reply::{Construction, ConstructorFailure, Replies};
+use super::reply::Replies;
 use crate::errors::DecodeError;
 use crate::link::LinkEnd;
 use crate::process::BackendStart;
@@ -35,7 +36,9 @@ const STATUS_PANICKED: i32 = 101;
 pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
     serve_with::<A>(start, |bytes, attached| {
         let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
-        Ok(A::construct(constructor, &Construction::new()).0)
+        let birth = Birth::new();
+        A::make(constructor, &birth);
+        Ok(birth.outcome())
     })
 }
 
@@ -46,7 +49,7 @@ pub(super) fn serve_made<A: Actor>(start: BackendStart, make: impl FnOnce() -> A
 
 fn serve_with<A: Actor>(
     start: BackendStart,
-    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
 ) -> i32 {
     panics::install_hook();
     let link = Rc::new(RefCell::new(start.link));
@@ -64,7 +67,7 @@ fn serve_with<A: Actor>(
 fn make<A: Actor>(
     link: &Rc<RefCell<LinkEnd>>,
     context: &Context<A>,
-    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
 ) -> Option<A> {
     let mut arrived = links::next(link)?;
     if arrived.kind != Kind::Construct {
@@ -89,12 +92,12 @@ fn make<A: Actor>(
             replies.send::<()>(Kind::Returned, &|_| Ok(()));
             return Some(actor);
         }
-        Ok(Ok(Err(ConstructorFailure::Error(bytes)))) => {
+        Ok(Ok(Err(Stillborn::Error(bytes)))) => {
             replies.send::<()>(Kind::Failed, &|writer| {
                 writer.extend(&bytes).map_err(|_| codec::WriteError::OutOfRoom)
             });
         }
-        Ok(Ok(Err(ConstructorFailure::NotEncoded(error)))) => replies.not_encoded(&error),
+        Ok(Ok(Err(Stillborn::NotEncoded(error)))) => replies.not_encoded(&error),
         Ok(Err(error)) => replies.not_decoded(&error),
         Err(report) => replies.panicked(&report),
     }

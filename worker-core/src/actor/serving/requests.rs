@@ -74,7 +74,7 @@ fn handle<A: Actor>(
         Kind::GenericRequest | Kind::GenericOneWay => generic::invoke(bytes, actor, &call),
         _ => {
             let request = codec::decode::<A::Request<'_>>(bytes)?;
-            actor.dispatch(request, &call);
+            actor.run(request, &call);
             Ok(())
         }
     }
