@@ -41,3 +41,6 @@ mod processes {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("../../docs/async.md")]
 mod r#async {}
+
+#[doc = include_str!("../../docs/actors_together.md")]
+mod actors_together {}

@@ -48,6 +48,7 @@ fn traits(input: &DeriveInput, handle: &Type) -> TokenStream {
     let (declaration, arguments, where_clause) = input.generics.split_for_impl();
     // Lints look at where an item comes from: this one is generated.
     let span = Span::mixed_site().located_at(name.span());
+    let (serde, sending, receiving) = travel(input, &runtime);
     let target = quote::quote_spanned!(handle.span()=> #runtime::Remote);
     quote::quote_spanned! {span=>
         #[allow(dead_code, reason = "calls may do without")]
@@ -80,10 +81,45 @@ fn traits(input: &DeriveInput, handle: &Type) -> TokenStream {
         #[automatically_derived]
         impl #declaration #runtime::Frontend for #name #arguments #where_clause {}
         #[automatically_derived]
+        impl #declaration #serde::Serialize for #name #arguments #where_clause {
+            fn serialize<#sending: #serde::Serializer>(
+                &self,
+                serializer: #sending,
+            ) -> ::core::result::Result<#sending::Ok, #sending::Error> {
+                #serde::Serialize::serialize(&self.0, serializer)
+            }
+        }
+        #receiving
+        #[automatically_derived]
         impl #declaration ::core::convert::From<#handle> for #name #arguments #where_clause {
             fn from(handle: #handle) -> Self {
                 Self(handle)
             }
         }
     }
+}
+
+/// Where serde is, the parameter of its `serialize`, and the frontend as it comes out of a message.
+fn travel(input: &DeriveInput, runtime: &Path) -> (TokenStream, syn::Ident, TokenStream) {
+    let name = &input.ident;
+    let span = Span::mixed_site().located_at(name.span());
+    let serde = quote::quote_spanned!(span=> #runtime::__private::serde);
+    // Names that no parameter of the user has.
+    let parameter = |name: &str| syn::Ident::new(name, span);
+    let (serializer, deserializer) = (parameter("WorkerSerializer"), parameter("WorkerDeserializer"));
+    let (_, arguments, where_clause) = input.generics.split_for_impl();
+    let mut generics = input.generics.clone();
+    generics.params.insert(0, parse_quote!('worker_message));
+    let (declaration, _, _) = generics.split_for_impl();
+    let receiving = quote::quote_spanned! {span=>
+        #[automatically_derived]
+        impl #declaration #serde::Deserialize<'worker_message> for #name #arguments #where_clause {
+            fn deserialize<#deserializer: #serde::Deserializer<'worker_message>>(
+                deserializer: #deserializer,
+            ) -> ::core::result::Result<Self, #deserializer::Error> {
+                #serde::Deserialize::deserialize(deserializer).map(Self)
+            }
+        }
+    };
+    (serde, serializer, receiving)
 }

@@ -9,6 +9,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::calling::{Asked, Generic, Plain, Queueing, Spawning, Waiting};
 use super::contract::Actor;
 use super::crossing::Crossing;
@@ -308,6 +310,19 @@ impl<A> Deref for Handle<A> {
     }
 }
 
+/// Another process that gets it holds the actor as this one does, over a link of its own: see [`Remote`].
+impl<A> Serialize for Handle<A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.remote.serialize(serializer)
+    }
+}
+
+impl<'de, A> Deserialize<'de> for Handle<A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { remote: Remote::deserialize(deserializer)?, actor: PhantomData })
+    }
+}
+
 impl<A> fmt::Debug for Handle<A> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let process = self.process();
@@ -316,7 +331,7 @@ impl<A> fmt::Debug for Handle<A> {
 }
 
 /// A constructor with its arguments, for every life that will run it.
-fn encoded<C: serde::Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), EncodeError> {
+fn encoded<C: Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), EncodeError> {
     let mut bytes = Vec::new();
     let (written, attached) = attached_by(|| codec::encode(constructor, &mut Writer::to_heap(&mut bytes)));
     match written {

@@ -3,16 +3,23 @@
 //! Layer 6: over `calls` and `process`.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::errors::{Exit, StopError};
-use crate::process::Process;
+use crate::process::{Lives, Process, travel};
 
 /// The backend behind a frontend, whatever its actor is.
 ///
 /// Every generated frontend derefs to it, so `frontend.stop()` and `frontend.process()` are its methods, and code that
 /// only watches over actors can hold `Remote`s of different ones. Clones mean the same backend, and keep it alive as a
 /// frontend does.
+///
+/// A `Remote`, and every frontend, may be an argument or a result of a call, also inside of other values. Whoever
+/// receives it holds the actor over a link of its own, in whatever process: see `docs/actors_together.md`. Outside of a
+/// message it has no encoding.
 ///
 /// # Examples
 ///
@@ -108,6 +115,35 @@ pub fn stop_all<'remotes>(
     let remotes: Vec<_> = remotes.into_iter().collect();
     remotes.iter().for_each(|remote| remote.ask_to_stop());
     remotes.iter().map(|remote| remote.stop()).collect()
+}
+
+impl Serialize for Remote {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (Given(self.process.lives()), self.timeout).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Remote {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (Received(lives), timeout) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { process: Process::new(Arc::new(lives)), timeout })
+    }
+}
+
+/// An actor on its way out of this process, and one that has come into it.
+struct Given<'lives>(&'lives Lives);
+struct Received(Lives);
+
+impl Serialize for Given<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        travel::serialize(self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Received {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        travel::deserialize(deserializer).map(Self)
+    }
 }
 
 impl fmt::Debug for Remote {

@@ -148,12 +148,18 @@ impl<'link> Replies<'link> {
             return Ok(());
         }
         let mut link = self.link.borrow_mut();
-        let LinkEnd { outgoing, incoming } = &mut *link;
+        let LinkEnd { outgoing, incoming, outbox } = &mut *link;
         loop {
             match outgoing.send(kind, self.id, payload) {
                 Ok(_) => {
                     self.answered.set(true);
                     outgoing.notify();
+                    return Ok(());
+                }
+                Err(SendError::NoRoom(room)) if outbox.keeps => {
+                    outgoing.notify();
+                    link.keep(kind, self.id, payload, room)?;
+                    self.answered.set(true);
                     return Ok(());
                 }
                 Err(SendError::NoRoom(room)) => {

@@ -3,6 +3,7 @@
 //! Layer 4: above `link`.
 
 mod client;
+pub(crate) mod identity;
 mod table;
 mod watch;
 

@@ -123,6 +123,12 @@ pub enum ExitReason {
     },
     /// It is gone, but its fork server went first, so nobody could say how.
     Unknown,
+    /// It is gone, and how is known to the program that spawned it, but not to this one, which was given it:
+    /// the kernel tells that from Linux 6.15 on, and of threads never.
+    Untold,
+    /// Its link to this process is gone although it lives: it could open no descriptors for one, or what this
+    /// process was given came from somebody who ended in the middle of it. Others may reach it still.
+    LinkLost,
 }
 
 impl fmt::Display for ExitReason {
@@ -137,6 +143,8 @@ impl fmt::Display for ExitReason {
                 }
                 if *core_dumped { formatter.write_str(" (core dumped)") } else { Ok(()) }
             }
+            Self::Untold => formatter.write_str("is gone; how is known to the program that spawned it"),
+            Self::LinkLost => formatter.write_str("lives, but its link to this process is gone"),
             Self::Unknown => formatter.write_str("is gone; its fork server was ended before it"),
         }
     }

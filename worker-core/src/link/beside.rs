@@ -20,7 +20,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::Broken;
+use super::{Broken, newcomers};
 use crate::sys::doorbell::wait_readable;
 use crate::sys::socket::{self, Message};
 use crate::wire::descriptors::Parcel;
@@ -44,6 +44,8 @@ pub(crate) struct Beside {
 struct Received {
     notices: VecDeque<Message>,
     parcels: VecDeque<Message>,
+    /// Links of others who were given the actor (see `newcomers`).
+    knocks: VecDeque<Message>,
 }
 
 impl Beside {
@@ -102,9 +104,24 @@ impl Beside {
         socket::send(self.socket.as_fd(), &bytes, &descriptors, false)
     }
 
+    /// Takes out what newcomers have sent, without waiting; and whether every other end is closed.
+    pub(super) fn take_knocks(&self) -> (Vec<Message>, bool) {
+        let mut received = self.received();
+        let closed = loop {
+            match socket::receive(self.socket.as_fd(), false) {
+                Ok(Some(message)) => self.sort(&mut received, message),
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        (received.knocks.drain(..).collect(), closed)
+    }
+
     fn sort(&self, received: &mut Received, message: Message) {
         if message.sender.is_some() && message.sender.as_ref() == self.fork_server.get() {
             received.notices.push_back(message);
+        } else if newcomers::is_knock(&message.bytes) {
+            received.knocks.push_back(message);
         } else if received.parcels.len() < PARCELS_IN_FLIGHT_MAX {
             received.parcels.push_back(message);
         }

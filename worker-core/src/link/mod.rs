@@ -12,10 +12,13 @@ mod attached_tests;
 pub(crate) mod beside;
 #[cfg(test)]
 mod conformance;
+pub(crate) mod newcomers;
+mod outbox;
 mod shared;
 mod socket;
 mod spin;
 
+pub(crate) use outbox::Outbox;
 pub(crate) use shared::SharedParts;
 pub(crate) use socket::SocketParts;
 
@@ -25,6 +28,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use beside::Beside;
+use nix::poll::PollFlags;
 
 use crate::sys::clock::Moment;
 pub(crate) use crate::sys::doorbell::{Rings, Wake};
@@ -50,6 +54,7 @@ pub(crate) enum LinkKind {
 pub(crate) struct LinkEnd {
     pub(crate) outgoing: Outgoing,
     pub(crate) incoming: Incoming,
+    pub(crate) outbox: Outbox,
 }
 
 /// The half that sends.
@@ -145,9 +150,9 @@ pub(crate) fn create(kind: LinkKind, beside: Arc<Beside>) -> io::Result<NewLink>
 }
 
 /// Makes the backend's end from what travelled.
-pub(crate) fn open(kind: LinkKind, descriptors: Vec<OwnedFd>, beside: OwnedFd) -> io::Result<LinkEnd> {
+pub(crate) fn open(kind: LinkKind, descriptors: Vec<OwnedFd>, beside: Arc<Beside>) -> io::Result<LinkEnd> {
     match kind {
-        LinkKind::Shared => SharedParts::open(descriptors, Arc::new(Beside::from(beside))),
+        LinkKind::Shared => SharedParts::open(descriptors, beside),
         LinkKind::Socket => SocketParts::open(descriptors),
     }
 }
@@ -249,30 +254,54 @@ impl Incoming {
         both!(Incoming, self, half => half.wait(interest, deadline))
     }
 
-    /// Whether a message is seen to have arrived; a socket shows none before it is polled.
-    #[inline]
-    pub(crate) fn has_message(&self) -> bool {
-        match self {
-            Self::Shared(half) => half.has_message(),
-            Self::Socket(_) => false,
-        }
-    }
-
-    /// Looks for a message for a moment, if that is likely to pay, and for whatever else `or` looks for.
-    pub(crate) fn spin(&mut self, or: impl FnMut() -> bool) -> bool {
-        match self {
-            Self::Shared(half) => half.spin(or),
-            Self::Socket(_) => false,
-        }
-    }
-
-    /// Says that this side is about to sleep at [`Incoming::sleeps_at`], among others, for a message.
-    ///
-    /// The caller looks at [`Incoming::has_message`] once more before it does, and ends with
-    /// [`Incoming::end_sleep`] in any case.
-    pub(crate) fn announce_sleep(&mut self) {
+    /// Says whether a wait for a message ends for newcomers too (see `newcomers`).
+    pub(crate) fn heed_given(&mut self, heeds: bool) {
         if let Self::Shared(half) = self {
-            half.announce_sleep();
+            half.heed_given(heeds);
+        }
+    }
+
+    /// Whether the actor was given away, and that is heeded; over a socket, nobody needs to say so.
+    #[inline]
+    pub(crate) fn was_given(&self) -> bool {
+        match self {
+            Self::Shared(half) => half.was_given(),
+            Self::Socket(_) => false,
+        }
+    }
+
+    /// Whether what is waited for is seen to have come; a socket shows nothing before it is polled.
+    #[inline]
+    pub(crate) fn is_ready(&self, interest: Interest) -> bool {
+        match self {
+            Self::Shared(half) => half.is_ready(interest),
+            Self::Socket(_) => false,
+        }
+    }
+
+    /// Looks for a moment, if that is likely to pay; says whether what is waited for came, or `or` did.
+    pub(crate) fn spin(&mut self, interest: Interest, or: impl FnMut() -> bool) -> bool {
+        match self {
+            Self::Shared(half) => half.spin(interest, or),
+            Self::Socket(_) => false,
+        }
+    }
+
+    /// Says that this side is about to sleep at [`Incoming::sleeps_at`], among others.
+    ///
+    /// The caller looks at [`Incoming::is_ready`] once more before it does, and ends with
+    /// [`Incoming::end_sleep`] in any case.
+    pub(crate) fn announce_sleep(&mut self, interest: Interest) {
+        if let Self::Shared(half) = self {
+            half.announce_sleep(interest);
+        }
+    }
+
+    /// The events of [`Incoming::sleeps_at`] that there may be something to do after.
+    pub(crate) fn events(&self, interest: Interest) -> PollFlags {
+        match self {
+            Self::Socket(_) if interest.room.is_some() => PollFlags::POLLOUT,
+            _ => PollFlags::POLLIN,
         }
     }
 
@@ -338,6 +367,36 @@ impl Incoming {
     /// When the last [`Incoming::wait`] went to sleep, if it did.
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {
         both!(Incoming, self, half => half.last_sleep_began())
+    }
+}
+
+/// Tells the other side that its actor was given away.
+#[derive(Debug)]
+pub(crate) enum Herald {
+    Shared(shared::Herald),
+    /// Over a socket a backend looks for newcomers at all times.
+    Socket,
+}
+
+impl Herald {
+    pub(crate) fn of(link: &LinkEnd) -> Self {
+        match &link.outgoing {
+            Outgoing::Shared(half) => Self::Shared(shared::Herald::of(half)),
+            Outgoing::Socket(_) => Self::Socket,
+        }
+    }
+
+    pub(crate) fn tell(&self) {
+        if let Self::Shared(herald) = self {
+            herald.tell();
+        }
+    }
+
+    pub(crate) fn kind(&self) -> LinkKind {
+        match self {
+            Self::Shared(_) => LinkKind::Shared,
+            Self::Socket => LinkKind::Socket,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The process of one life of a backend: born, alive, ended.
-//! Not here: making it (`supervision`), the life after it (`lives`), and calls (`calls`).
+//! Not here: making it (`start`), the life after it (`lives`), and calls (`calls`).
 //! Layer 5: over `sys`.
 
 use std::fmt;
@@ -19,6 +19,7 @@ use super::usage::Usage;
 use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
 use crate::link::beside::Beside;
+use crate::link::{Herald, LinkKind};
 use crate::sys::clock::Moment;
 use crate::sys::pidfd::PidFd;
 
@@ -32,9 +33,13 @@ const TERM_GRACE: Duration = Duration::from_secs(1);
 /// The process of one life. Once it has ended it stays so, and no other is ever signalled in its place.
 pub(crate) struct Body {
     name: String,
+    /// Who the actor is, in this life.
+    id: u64,
     stop_timeout: Duration,
-    /// On it the fork server tells of birth and end.
+    /// On it the fork server tells of birth and end; and it is the door for whoever is given the actor.
     beside: Arc<Beside>,
+    /// Tells the backend that its actor was given away.
+    herald: Herald,
     birth: OnceLock<Result<Birth, Refusal>>,
     /// Why the process could not begin.
     failure: OnceLock<Refusal>,
@@ -48,6 +53,18 @@ pub(crate) struct Body {
     keeper: Keeper,
 }
 
+/// What it takes to hold an actor that somebody else has made.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) name: String,
+    pub(super) id: u64,
+    pub(super) pid: u32,
+    pub(super) pidfd: PidFd,
+    pub(super) door: Arc<Beside>,
+    pub(super) stop_timeout: Duration,
+    pub(super) is_thread: bool,
+}
+
 #[derive(Debug)]
 struct Birth {
     pid: u32,
@@ -58,8 +75,10 @@ struct Birth {
 impl Body {
     pub(super) fn new(
         name: String,
+        id: u64,
         builder: &Builder,
         beside: Arc<Beside>,
+        herald: Herald,
         mut keeper: Keeper,
         held: Held,
     ) -> Self {
@@ -70,8 +89,10 @@ impl Body {
         }
         Self {
             name,
+            id,
             stop_timeout: builder.stop_timeout,
             beside,
+            herald,
             birth,
             failure: OnceLock::new(),
             seen_ended: OnceLock::new(),
@@ -81,6 +102,48 @@ impl Body {
             _held: held,
             keeper,
         }
+    }
+
+    /// The process of an actor that somebody else has made, and that this process was given.
+    pub(super) fn elsewhere(given: Given, herald: Herald, held: Held) -> Self {
+        let Given { name, id, pid, pidfd, door, stop_timeout, is_thread } = given;
+        let birth = OnceLock::from(Ok(Birth { pid, pidfd }));
+        Self {
+            name,
+            id,
+            stop_timeout,
+            beside: door,
+            herald,
+            birth,
+            failure: OnceLock::new(),
+            seen_ended: OnceLock::new(),
+            end: OnceLock::new(),
+            on_exit: None,
+            told: AtomicBool::new(false),
+            _held: held,
+            keeper: Keeper::Elsewhere { is_thread },
+        }
+    }
+
+    /// What somebody else needs to hold the actor too. The backend looks for newcomers from now on.
+    pub(super) fn give(&self) -> io::Result<Given> {
+        let Some(birth) = self.born() else { return Err(io::Error::other("the actor was never made")) };
+        // Before the door can be anywhere else (N1 of `link::newcomers`).
+        self.herald.tell();
+        Ok(Given {
+            name: self.name.clone(),
+            id: self.id,
+            pid: birth.pid,
+            pidfd: PidFd::from(birth.pidfd.as_fd().try_clone_to_owned()?),
+            door: Arc::clone(&self.beside),
+            stop_timeout: self.stop_timeout,
+            is_thread: self.keeper.is_thread(),
+        })
+    }
+
+    /// What kind of link the backend listens on.
+    pub(super) fn link_kind(&self) -> LinkKind {
+        self.herald.kind()
     }
 
     /// Tells the listener of the end, if there is one and it is known: once, on this thread.
@@ -189,7 +252,7 @@ impl Body {
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
         let Some(birth) = self.born() else { return Ok(()) };
-        if self.keeper.thread().is_none() {
+        if !self.keeper.is_thread() {
             return birth.pidfd.signal(signal);
         }
         if self.ended_by(Some(Instant::now()))? {
@@ -229,6 +292,7 @@ impl Body {
             Some(thread) => {
                 thread.reason().map(|(reason, gone_at)| (Exit::new(self.pid(), &self.name, reason), gone_at))
             }
+            None if self.keeper.is_elsewhere() => self.born().and_then(|birth| self.ask_exit(birth)),
             None => self.born().and_then(|_| self.receive_exit()),
         };
         self.keeper.backend_ended();
@@ -258,13 +322,23 @@ impl Body {
         }
     }
 
+    /// Asks the kernel how a process ended that is somebody else's, where it tells.
+    fn ask_exit(&self, birth: &Birth) -> Option<(Exit, Moment)> {
+        let reason = birth.pidfd.exit_reason(Instant::now() + REPORT)?;
+        Some((Exit::new(birth.pid, &self.name, reason), self.seen_ended.get().copied()?))
+    }
+
     fn unknown_end(&self) -> (Exit, Option<Moment>) {
-        (Exit::new(self.pid(), &self.name, ExitReason::Unknown), self.seen_ended.get().copied())
+        let reason = if self.keeper.is_elsewhere() { ExitReason::Untold } else { ExitReason::Unknown };
+        (Exit::new(self.pid(), &self.name, reason), self.seen_ended.get().copied())
     }
 
     /// Finds out how the backend ended, once its link has.
     pub(super) fn find_death(&self, ending: Ending) -> Death {
         // Its exit handlers run behind the end of its link, and belong to its time to stop.
+        if self.keeper.is_elsewhere() {
+            return self.find_death_elsewhere();
+        }
         let gone_by = Instant::now().checked_add(self.stop_timeout.max(LINGER));
         let lingers = ending == Ending::Broken || !self.ended_by(gone_by).unwrap_or(false);
         if lingers {
@@ -273,6 +347,16 @@ impl Body {
         }
         let (exit, gone_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
         Death { exit, gone_at }
+    }
+}
+
+impl Body {
+    /// As [`Body::find_death`], for an actor that others hold too: it is theirs, and is not killed.
+    fn find_death_elsewhere(&self) -> Death {
+        match self.wait_until(Instant::now().checked_add(LINGER)) {
+            Ok(Some((exit, gone_at))) => Death { exit, gone_at },
+            _ => Death { exit: Exit::new(self.pid(), &self.name, ExitReason::LinkLost), gone_at: None },
+        }
     }
 }
 

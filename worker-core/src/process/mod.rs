@@ -12,6 +12,7 @@ mod protocol;
 mod renewal;
 mod restart;
 mod start;
+pub(crate) mod travel;
 mod usage;
 mod view;
 

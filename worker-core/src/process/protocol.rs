@@ -52,6 +52,8 @@ pub(super) enum Task {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Surroundings {
     pub(super) name: String,
+    /// Who the actor is, in this life.
+    pub(super) id: u64,
     pub(super) has_directory: bool,
     /// Soft limit of open descriptors that the backend shall have.
     pub(super) open_files_soft: u64,

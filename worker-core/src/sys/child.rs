@@ -88,6 +88,33 @@ pub(crate) fn close_in_forks(descriptors: &[BorrowedFd<'_>]) {
     kept.extend(descriptors.iter().map(AsRawFd::as_raw_fd));
 }
 
+/// Descriptors that every fork of this process closes, for as long as the value lives.
+#[derive(Debug)]
+pub(crate) struct ClosedInForks(Vec<RawFd>);
+
+impl ClosedInForks {
+    /// The value must go before the descriptors do, or with them: their numbers may be given away then.
+    pub(crate) fn new(descriptors: &[BorrowedFd<'_>]) -> Self {
+        close_in_forks(descriptors);
+        Self(descriptors.iter().map(AsRawFd::as_raw_fd).collect())
+    }
+
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl Drop for ClosedInForks {
+    fn drop(&mut self) {
+        let mut kept = KEPT_FROM_FORKS.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in &self.0 {
+            if let Some(index) = kept.iter().position(|other| other == number) {
+                kept.swap_remove(index);
+            }
+        }
+    }
+}
+
 extern "C" fn close_kept() {
     // Held by another thread just now, it stays locked in the child; then there is nothing to be done.
     let Ok(mut kept) = KEPT_FROM_FORKS.try_lock() else { return };

@@ -8,11 +8,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::doorbell::wait_readable;
+use super::doorbell::{wait_for, wait_readable};
 use super::while_doing;
+use crate::errors::ExitReason;
 
 /// A process, alive or dead; readable once it has ended.
 #[derive(Debug)]
@@ -52,6 +54,57 @@ impl PidFd {
     /// Waits until the process has ended; says whether it has.
     pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> io::Result<bool> {
         wait_readable(self.0.as_fd(), deadline)
+    }
+}
+
+/// What `PIDFD_GET_INFO` gives, as far as this crate knows it.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    control_group: u64,
+    /// Process, group, parent, and eight ids of users and groups.
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+/// The bit of [`Info::mask`] for the exit code.
+const INFO_EXIT: u64 = 1 << 3;
+
+nix::ioctl_readwrite!(get_info, 0xFF, 11, Info);
+
+impl PidFd {
+    /// How a process ended, also one that is not our child; `None` where the kernel does not tell, or has
+    /// not by the deadline.
+    ///
+    /// # Source
+    ///
+    /// `PIDFD_GET_INFO` in `linux/pidfd.h`; the exit code is there from Linux 6.15 on, once the process is reaped.
+    pub(crate) fn exit_reason(&self, deadline: Instant) -> Option<ExitReason> {
+        loop {
+            let mut info = Info { mask: INFO_EXIT, ..Info::default() };
+            // SAFETY: the structure is that of the first version, whose length is part of the request.
+            unsafe { get_info(self.0.as_raw_fd(), &raw mut info) }.ok()?;
+            if info.mask & INFO_EXIT != 0 {
+                return Some(reason_of(info.exit_code));
+            }
+            // Reaped, it hangs up.
+            let seen = wait_for(self.0.as_fd(), PollFlags::empty(), Some(deadline)).ok()?;
+            if seen.is_empty() {
+                return None;
+            }
+        }
+    }
+}
+
+/// The reason behind a wait status.
+fn reason_of(status: i32) -> ExitReason {
+    match (libc::WIFSIGNALED(status), libc::WEXITSTATUS(status)) {
+        (true, _) => {
+            ExitReason::Signal { signal: libc::WTERMSIG(status), core_dumped: libc::WCOREDUMP(status) }
+        }
+        (false, 0) => ExitReason::Clean,
+        (false, code) => ExitReason::Code(code),
     }
 }
 

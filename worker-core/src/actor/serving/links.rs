@@ -1,28 +1,45 @@
-//! The links of a backend: the one of its spawner, and others that were made to it since.
+//! The links of a backend: the one of its spawner, and those of whoever else was given the actor.
 //! Not here: what a message asks for (`requests`), and timers and watched descriptors (`listeners`).
 //! Layer 6: over `link`.
 //!
 //! * T1: links take turns, one message each, so none keeps another waiting for more than one.
 //! * T2: before all of them sleep, each announces it, and each is looked at once more (S1 of
 //!   `ring::waiting`, for each). So a message that comes meanwhile is seen, or its writer rings.
+//! * T3: a link that is gone is dropped; a backend is over when it has none left and nobody can knock any
+//!   more (N3 of `link::newcomers`). A link to itself counts for nothing: it would never end.
 
 use std::cell::RefCell;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::link::{Arrived, Interest, LinkEnd, Wake};
+use nix::poll::PollFlags;
+
+use crate::link::beside::Beside;
+use crate::link::newcomers::{self, Newcomer};
+use crate::link::{Arrived, Incoming, Interest, LinkEnd, Wake};
+use crate::sys::child::ClosedInForks;
 
 /// The links of one backend.
 pub(super) struct Links {
     all: Vec<Peer>,
     /// Whose turn it is.
     turn: usize,
+    /// Who this backend is, for those it is given itself to.
+    id: u64,
+    /// Where others knock, until nobody can any more.
+    door: Option<Arc<Beside>>,
+    /// Whether anybody may knock: before, nobody looks.
+    heeds_door: bool,
 }
 
 /// One link, and whether its other end is still there.
 struct Peer {
+    // First, because it speaks of the descriptors of the link.
+    _closed_in_forks: ClosedInForks,
     link: Rc<RefCell<LinkEnd>>,
     gone: bool,
+    is_self: bool,
 }
 
 /// What a look at a link brought.
@@ -31,16 +48,31 @@ pub(super) enum Look {
     Nothing,
 }
 
+/// What a wait at the one link brought.
+pub(super) enum Next {
+    Message(Arrived),
+    /// The actor was given away.
+    Given,
+    /// The link is gone, and everything on it is taken in.
+    Gone,
+}
+
 impl Links {
-    pub(super) fn new(first: Rc<RefCell<LinkEnd>>) -> Self {
-        Self { all: vec![Peer { link: first, gone: false }], turn: 0 }
+    pub(super) fn new(first: Rc<RefCell<LinkEnd>>, door: Arc<Beside>, id: u64) -> Self {
+        // A socket link says nothing of its being given away; its backend polls anyhow.
+        let heeds_door = matches!(first.borrow().incoming, Incoming::Socket(_));
+        first.borrow_mut().incoming.heed_given(!heeds_door);
+        first.borrow_mut().outbox.keeps = heeds_door;
+        // The numbers of the first link are kept from forks since the process began.
+        let peer = Peer { link: first, gone: false, is_self: false, _closed_in_forks: ClosedInForks::none() };
+        Self { all: vec![peer], turn: 0, id, door: Some(door), heeds_door }
     }
 
-    /// The link, if there is exactly one.
+    /// The link, if there is exactly one and nobody can have made another.
     #[inline]
     pub(super) fn only(&self) -> Option<&Rc<RefCell<LinkEnd>>> {
         match self.all.as_slice() {
-            [peer] => Some(&peer.link),
+            [peer] if !self.heeds_door => Some(&peer.link),
             _ => None,
         }
     }
@@ -49,11 +81,38 @@ impl Links {
         self.all.len()
     }
 
+    /// Looks for newcomers from now on.
+    pub(super) fn heed_door(&mut self) {
+        self.heeds_door = true;
+        for peer in &self.all {
+            let mut link = peer.link.borrow_mut();
+            link.incoming.heed_given(false);
+            link.outbox.keeps = true;
+        }
+    }
+
+    /// Drops the one link, which is gone; others may still come.
+    pub(super) fn lose_only(&mut self) {
+        self.all.clear();
+        self.heed_door();
+    }
+
+    /// Whether nobody holds this actor any more (T3).
+    pub(super) fn are_over(&self) -> bool {
+        let has_self = self.all.iter().any(|peer| peer.is_self);
+        self.all.iter().all(|peer| peer.is_self) && (has_self || self.door.is_none())
+    }
+
     /// Looks at the link whose turn it is (T1), and passes the turn on.
     pub(super) fn take_turn(&mut self) -> Look {
         self.turn = if self.turn + 1 < self.all.len() { self.turn + 1 } else { 0 };
         let Some(peer) = self.all.get(self.turn) else { return Look::Nothing };
-        let looked = peer.link.borrow_mut().incoming.next();
+        let looked = {
+            let mut link = peer.link.borrow_mut();
+            // A reply that waits for room goes first (O1 of `link::outbox`); of a link that is gone it is
+            // thrown away, for the requests behind it are still to be run.
+            if link.has_kept() && !link.flush() && !peer.gone { Ok(None) } else { link.incoming.next() }
+        };
         match looked {
             Ok(Some(arrived)) => Look::Message(Rc::clone(&peer.link), arrived),
             Ok(None) if !peer.gone => Look::Nothing,
@@ -70,49 +129,82 @@ impl Links {
         // The link that had the turn knows best how its waits have been of late.
         let Some(peer) = self.all.get(self.turn) else { return false };
         let others = || self.all.iter().enumerate().filter(|&(index, _)| index != self.turn);
-        peer.link
-            .borrow_mut()
-            .incoming
-            .spin(|| others().any(|(_, other)| other.link.borrow().incoming.has_message()))
+        let interest = peer.link.borrow().interest();
+        peer.link.borrow_mut().incoming.spin(interest, || others().any(|(_, other)| other.is_ready()))
     }
 
     /// Says on every link that this side is about to sleep; `false` if there is a message after all (T2).
     pub(super) fn announce_sleep(&self) -> bool {
         for peer in &self.all {
-            peer.link.borrow_mut().incoming.announce_sleep();
+            let mut link = peer.link.borrow_mut();
+            let interest = link.interest();
+            link.incoming.announce_sleep(interest);
         }
-        !self.all.iter().any(|peer| peer.link.borrow().incoming.has_message())
+        !self.all.iter().any(Peer::is_ready)
     }
 
-    /// Shows what to sleep at, in the order of the links.
-    pub(super) fn with_descriptors<T>(&self, sleep: impl FnOnce(&[BorrowedFd<'_>]) -> T) -> T {
+    /// Shows what to sleep at: the links in their order, then the door if anybody may knock.
+    pub(super) fn with_polled<T>(&self, sleep: impl FnOnce(&[(BorrowedFd<'_>, PollFlags)]) -> T) -> T {
         let borrowed: Vec<_> = self.all.iter().map(|peer| peer.link.borrow()).collect();
-        let descriptors: Vec<_> = borrowed.iter().map(|link| link.incoming.sleeps_at()).collect();
-        sleep(&descriptors)
+        let links =
+            borrowed.iter().map(|link| (link.incoming.sleeps_at(), link.incoming.events(link.interest())));
+        let door = self.door.iter().filter(|_| self.heeds_door).map(|door| (door.as_fd(), PollFlags::POLLIN));
+        sleep(&links.chain(door).collect::<Vec<_>>())
     }
 
-    /// Says on every link that this side is awake; `rang` says of each whether it was rung for.
-    pub(super) fn end_sleep(&mut self, rang: impl Fn(usize) -> bool) {
-        for (index, peer) in self.all.iter_mut().enumerate() {
-            let wake = peer.link.borrow_mut().incoming.end_sleep(rang(index));
-            peer.gone |= !matches!(wake, Ok(Wake::Rung));
+    /// Says on every link that this side is awake; `shown` says of each entry of [`Links::with_polled`] what
+    /// it showed. Newcomers are taken in.
+    pub(super) fn end_sleep(&mut self, shown: &[PollFlags]) {
+        for (peer, shown) in self.all.iter_mut().zip(shown) {
+            let wake = peer.link.borrow_mut().incoming.end_sleep(!shown.is_empty());
+            // A stream that waits for room is read again only when there is some; its end shows as an error.
+            let broke_off = shown.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL);
+            peer.gone |= broke_off || !matches!(wake, Ok(Wake::Rung));
+        }
+        if shown.get(self.all.len()).is_some_and(|door| !door.is_empty()) {
+            self.open_door();
+        }
+    }
+
+    fn open_door(&mut self) {
+        let Some(door) = &self.door else { return };
+        let (newcomers, closed) = newcomers::take_in(door);
+        if closed {
+            self.door = None;
+        }
+        for Newcomer { mut link, from } in newcomers {
+            let closed_in_forks = ClosedInForks::new(&link.descriptors());
+            link.outbox.keeps = true;
+            let link = Rc::new(RefCell::new(link));
+            let is_self = from == self.id;
+            self.all.push(Peer { link, gone: false, is_self, _closed_in_forks: closed_in_forks });
         }
     }
 }
 
-/// Waits for the next message of a backend with one link; `None` once its frontend is gone and
-/// everything is taken in.
+impl Peer {
+    fn is_ready(&self) -> bool {
+        let link = self.link.borrow();
+        link.incoming.is_ready(link.interest())
+    }
+}
+
+/// Waits for the next message of a backend with one link.
 #[inline]
-pub(super) fn next(link: &RefCell<LinkEnd>) -> Option<Arrived> {
+pub(super) fn next(link: &RefCell<LinkEnd>) -> Next {
     let mut link = link.borrow_mut();
     let mut gone = false;
     loop {
+        // Looked at also while messages keep coming: newcomers must not wait for a pause.
+        if link.incoming.was_given() {
+            return Next::Given;
+        }
         match link.incoming.next() {
-            Ok(Some(arrived)) => return Some(arrived),
-            Ok(None) if gone => return None,
+            Ok(Some(arrived)) => return Next::Message(arrived),
+            Ok(None) if gone => return Next::Gone,
             Ok(None) => {}
             // A frontend is trusted; if its memory makes no sense all the same, there is nothing to serve.
-            Err(_) => return None,
+            Err(_) => return Next::Gone,
         }
         gone = !matches!(link.incoming.wait(Interest::MESSAGE, None), Ok(Wake::Rung));
     }

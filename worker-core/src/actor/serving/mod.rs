@@ -18,6 +18,7 @@ use super::context::Context;
 use super::contract::Actor;
 use super::panics;
 use super::reply::Replies;
+use crate::calls::identity;
 use crate::errors::DecodeError;
 use crate::link::LinkEnd;
 use crate::process::BackendStart;
@@ -25,7 +26,7 @@ use crate::wire::codec;
 use crate::wire::descriptors::{Attached, with_arrived};
 use crate::wire::kind::Kind;
 
-use links::Links;
+use links::{Links, Next};
 pub(super) use listeners::Listeners;
 pub use listeners::Registration;
 
@@ -52,11 +53,13 @@ fn serve_with<A: Actor>(
     construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
 ) -> i32 {
     panics::install_hook();
-    let link = Rc::new(RefCell::new(start.link));
-    let context = Context::new(start.name);
+    let BackendStart { name, id, link, door } = start;
+    identity::set(id);
+    let link = Rc::new(RefCell::new(link));
+    let context = Context::new(name);
     match make(&link, &context, construct) {
         Some(mut actor) => {
-            turns::run(&mut actor, &mut Links::new(link), &context);
+            turns::run(&mut actor, &mut Links::new(link, door, id), &context);
             end(actor, &context)
         }
         None => 0,
@@ -69,7 +72,7 @@ fn make<A: Actor>(
     context: &Context<A>,
     construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
 ) -> Option<A> {
-    let mut arrived = links::next(link)?;
+    let Next::Message(mut arrived) = links::next(link) else { return None };
     if arrived.kind != Kind::Construct {
         // The spawn has come to nothing on the other side.
         link.borrow_mut().incoming.release(arrived);

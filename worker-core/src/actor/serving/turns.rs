@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 
 use super::complain;
-use super::links::{self, Links, Look};
+use super::links::{self, Links, Look, Next};
 use super::requests::{self, Flow};
 use crate::actor::context::Context;
 use crate::actor::contract::Actor;
@@ -29,22 +29,26 @@ use crate::sys::poll::wait_any;
 /// takes a fiftieth of that.
 const LOOK_EVERY: Duration = Duration::from_micros(25);
 
-/// Serves until asked to stop, or until the last frontend is gone and its requests are done.
+/// Serves until asked to stop, or until nobody holds the actor any more and its requests are done.
 pub(super) fn run<A: Actor>(actor: &mut A, links: &mut Links, context: &Context<A>) {
     let mut looked_at = Instant::now();
-    loop {
-        match links.only() {
-            Some(link) if !context.listeners().are_some() => {
-                let Some(arrived) = links::next(link) else { return };
-                if requests::serve(actor, link, context, arrived) == Flow::Ends {
-                    return;
+    while !links.are_over() {
+        let flow = match links.only() {
+            Some(link) if !context.listeners().are_some() => match links::next(link) {
+                Next::Message(arrived) => requests::serve(actor, link, context, arrived),
+                Next::Given => {
+                    links.heed_door();
+                    Flow::GoesOn
                 }
-            }
-            _ => {
-                if go_around(actor, links, context, &mut looked_at) == Flow::Ends || links.count() == 0 {
-                    return;
+                Next::Gone => {
+                    links.lose_only();
+                    Flow::GoesOn
                 }
-            }
+            },
+            _ => go_around(actor, links, context, &mut looked_at),
+        };
+        if flow == Flow::Ends {
+            return;
         }
     }
 }
@@ -64,6 +68,10 @@ fn go_around<A: Actor>(
                 return Flow::Ends;
             }
         }
+    }
+    if links.are_over() {
+        // Nobody is left who could end a sleep.
+        return Flow::GoesOn;
     }
     let now = Instant::now();
     for timer in context.listeners().take_due(now) {
@@ -102,23 +110,22 @@ fn go_around<A: Actor>(
 /// Looks at everything that has a descriptor, until one is ready or the deadline has come; gives the
 /// watches that are ready, and whether each still has its descriptor.
 fn look<A>(links: &mut Links, context: &Context<A>, deadline: Option<Instant>) -> Vec<(usize, bool)> {
-    let (rang, ready) = links.with_descriptors(|doorbells| {
+    let (shown, ready) = links.with_polled(|sources| {
         context.listeners().with_watched(|watched| {
-            let watched_descriptors = watched.iter().map(|&(_, source)| source);
-            let all = doorbells.iter().copied().chain(watched_descriptors);
-            let mut polled: Vec<_> = all.map(|at| PollFd::new(at, PollFlags::POLLIN)).collect();
+            let watched_sources = watched.iter().map(|&(_, source)| (source, PollFlags::POLLIN));
+            let all = sources.iter().copied().chain(watched_sources);
+            let mut polled: Vec<_> = all.map(|(at, events)| PollFd::new(at, events)).collect();
             // After an error no entry shows anything: then this was a look in vain.
             let _ = wait_any(&mut polled, deadline);
-            let seen = polled.iter().map(|entry| entry.revents().unwrap_or(PollFlags::POLLERR));
-            let seen: Vec<_> = seen.collect();
-            let (doorbells, watches) = seen.split_at(doorbells.len());
-            let rang: Vec<_> = doorbells.iter().map(|events| !events.is_empty()).collect();
+            let shown = polled.iter().map(|entry| entry.revents().unwrap_or(PollFlags::POLLERR));
+            let mut shown: Vec<_> = shown.collect();
+            let watches = shown.split_off(sources.len());
             let ready = watched.iter().zip(watches).filter(|(_, events)| !events.is_empty());
             let ready = ready.map(|(&(index, _), events)| (index, !events.contains(PollFlags::POLLNVAL)));
-            (rang, ready.collect::<Vec<_>>())
+            (shown, ready.collect::<Vec<_>>())
         })
     });
-    links.end_sleep(|index| rang[index]);
+    links.end_sleep(&shown);
     ready
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Incoming {
     assembled: Vec<u8>,
     /// Number of the next parcel beside the link.
     parcels_taken: u64,
+    /// Whether a wait for a message ends for newcomers too.
+    heeds_given: bool,
 }
 
 /// Where the payload of a message lies: checked against the memory, whatever the other side wrote.
@@ -66,6 +68,7 @@ impl Incoming {
             last_sleep_began: None,
             assembled: Vec::new(),
             parcels_taken: 0,
+            heeds_given: false,
         }
     }
 
@@ -218,51 +221,66 @@ impl Incoming {
         }
     }
 
+    /// Whether what is waited for has come.
+    #[inline]
+    pub(crate) fn is_ready(&self, interest: Interest) -> bool {
+        self.look().is_ready(interest)
+    }
+
+    #[inline]
+    fn look(&self) -> Look<'_> {
+        Look {
+            side: &self.side,
+            consumer: &self.consumer,
+            room_offset: self.sent_read_position_offset,
+            heeds_given: self.heeds_given,
+        }
+    }
+
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
-        let (side, consumer) = (&self.side, &self.consumer);
-        let sent_read_position_offset = self.sent_read_position_offset;
-        let ready = || {
-            let message = interest.message && consumer.has_record(&side.memory);
-            // Relaxed: the producer acquires before it writes to the room.
-            let has_room = |until| side.memory.load(sent_read_position_offset, Ordering::Relaxed) >= until;
-            message || interest.room.is_some_and(|room| has_room(room.until_position))
-        };
         self.last_sleep_began = None;
         let patient = deadline.is_none_or(|deadline| deadline > Instant::now());
-        if ready() || (patient && self.spin.spin_until(ready)) {
+        if self.is_ready(interest) || (patient && self.spin(interest, || false)) {
             return Ok(Wake::Rung);
         }
-        let message_bit = if interest.message { MESSAGE_BIT } else { 0 };
-        side.announce_waiting(message_bit | if interest.room.is_some() { ROOM_BIT } else { 0 });
+        self.side.announce_waiting(bits(interest));
         // Without this second look a record published between the first look and the announcement
         // would wake nobody, and we would sleep beside it (S1 in `ring::waiting`).
-        if ready() {
-            side.end_waiting();
+        if self.is_ready(interest) {
+            self.side.end_waiting();
             return Ok(Wake::Rung);
         }
         let start = Moment::now();
         self.last_sleep_began = Some(start);
         let wake = self.sleeper.sleep(deadline)?;
-        side.end_waiting();
+        self.side.end_waiting();
         if wake == Wake::Rung {
             self.spin.slept_for(start.elapsed());
         }
         Ok(wake)
     }
 
+    /// Says whether a wait for a message ends for newcomers too (N1 of `link::newcomers`).
+    pub(crate) fn heed_given(&mut self, heeds: bool) {
+        self.heeds_given = heeds;
+    }
+
     #[inline]
-    pub(crate) fn has_message(&self) -> bool {
-        self.consumer.has_record(&self.side.memory)
+    pub(crate) fn was_given(&self) -> bool {
+        self.heeds_given && self.side.was_given()
     }
 
-    pub(crate) fn spin(&mut self, mut or: impl FnMut() -> bool) -> bool {
-        let (side, consumer) = (&self.side, &self.consumer);
-        self.spin.spin_until(|| consumer.has_record(&side.memory) || or())
+    #[inline]
+    pub(crate) fn spin(&mut self, interest: Interest, mut or: impl FnMut() -> bool) -> bool {
+        let Self { side, consumer, sent_read_position_offset, heeds_given, spin, .. } = self;
+        let (room_offset, heeds_given) = (*sent_read_position_offset, *heeds_given);
+        let look = Look { side, consumer, room_offset, heeds_given };
+        spin.spin_until(|| look.is_ready(interest) || or())
     }
 
-    pub(crate) fn announce_sleep(&mut self) {
+    pub(crate) fn announce_sleep(&mut self, interest: Interest) {
         self.last_sleep_began = Some(Moment::now());
-        self.side.announce_waiting(MESSAGE_BIT);
+        self.side.announce_waiting(bits(interest));
     }
 
     pub(crate) fn sleeps_at(&self) -> BorrowedFd<'_> {
@@ -314,4 +332,30 @@ impl Incoming {
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         vec![self.sleeper.as_fd(), self.side.bell().as_fd(), self.side.beside.as_fd()]
     }
+}
+
+/// What a waiting side looks at.
+#[derive(Clone, Copy)]
+struct Look<'incoming> {
+    side: &'incoming Side,
+    consumer: &'incoming Consumer,
+    room_offset: usize,
+    heeds_given: bool,
+}
+
+impl Look<'_> {
+    #[inline]
+    fn is_ready(self, interest: Interest) -> bool {
+        let memory = &self.side.memory;
+        let message = interest.message
+            && (self.consumer.has_record(memory) || self.heeds_given && self.side.was_given());
+        // Relaxed: the producer acquires before it writes to the room.
+        let has_room = |until| memory.load(self.room_offset, Ordering::Relaxed) >= until;
+        message || interest.room.is_some_and(|room| has_room(room.until_position))
+    }
+}
+
+fn bits(interest: Interest) -> u64 {
+    let message = if interest.message { MESSAGE_BIT } else { 0 };
+    message | if interest.room.is_some() { ROOM_BIT } else { 0 }
 }

@@ -5,6 +5,7 @@
 //! | offset | size | what | unit | writer | reader |
 //! | --- | --- | --- | --- | --- | --- |
 //! | 0 | 8 | magic and version of the layout | | frontend, once | backend |
+//! | 16 | 8 | not zero: the actor was given away, look beside the link for newcomers | | frontend | backend |
 //! | 128 | 8 | read position of the requests | bytes | backend | frontend |
 //! | 136 | 8 | taken position: requests before it were begun | bytes | backend | frontend |
 //! | 256 | 8 | read position of the replies | bytes | frontend | backend |
@@ -30,6 +31,10 @@ const RINGS_OFFSET: usize = 64 * 1024;
 /// Where the backend tells which requests it has begun. In the line of its read position, which it
 /// owns anyway, so that telling costs nothing.
 pub(super) const TAKEN_POSITION_OFFSET: usize = 136;
+
+/// Where the frontend tells that the actor was given away: newcomers may knock beside the link. In a line
+/// that nobody writes otherwise, so that looking at it costs nothing.
+pub(super) const GIVEN_OFFSET: usize = 16;
 
 /// Sizes of the parts.
 #[derive(Clone, Copy, Debug)]

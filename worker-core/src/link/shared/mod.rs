@@ -68,10 +68,25 @@ impl SharedParts {
     }
 }
 
+/// Tells the backend of a link that its actor was given away, from any thread, whoever sends just now.
+#[derive(Debug)]
+pub(crate) struct Herald(Arc<Side>);
+
+impl Herald {
+    pub(super) fn of(outgoing: &Outgoing) -> Self {
+        Self(outgoing.side())
+    }
+
+    pub(super) fn tell(&self) {
+        self.0.give();
+    }
+}
+
 fn link_end(side: Side, sleeper: Sleeper, sends: Direction, receives: Direction) -> LinkEnd {
     let side = Arc::new(side);
     LinkEnd {
         outgoing: super::Outgoing::Shared(Outgoing::new(Arc::clone(&side), sends)),
         incoming: super::Incoming::Shared(Incoming::new(side, sleeper, receives)),
+        outbox: super::Outbox::default(),
     }
 }

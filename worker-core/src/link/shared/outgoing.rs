@@ -242,6 +242,10 @@ impl Outgoing {
         true
     }
 
+    pub(super) fn side(&self) -> Arc<Side> {
+        Arc::clone(&self.side)
+    }
+
     pub(crate) fn alarm_for(&mut self, room: Room) -> bool {
         self.side.announce_waiting(ROOM_BIT);
         self.producer.read_position(&self.side.memory) >= room.until_position

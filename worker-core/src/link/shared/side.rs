@@ -3,10 +3,12 @@
 //! Layer 3: over `ring` and `sys`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::layout::{Layout, WaitingWord};
+use super::layout::{GIVEN_OFFSET, Layout, WaitingWord};
 use crate::link::beside::Beside;
-use crate::ring::waiting;
+use crate::ring::Memory;
+use crate::ring::waiting::{self, MESSAGE_BIT};
 use crate::sys::doorbell::Bell;
 use crate::sys::memory::SharedMemory;
 
@@ -39,6 +41,20 @@ impl Side {
             self.bell.ring();
         }
         rings
+    }
+
+    /// Tells the backend that its actor was given away (N1 of `link::newcomers`).
+    pub(super) fn give(&self) {
+        // Relaxed: as a record, it is made true before the fence in `notify` (S1).
+        self.memory.store(GIVEN_OFFSET, 1, Ordering::Relaxed);
+        self.notify(MESSAGE_BIT);
+    }
+
+    /// Whether the frontend says that the actor was given away.
+    #[inline]
+    pub(super) fn was_given(&self) -> bool {
+        // Relaxed: nothing but the word itself is read by it, and `ring::waiting` orders the look (S1).
+        self.memory.load(GIVEN_OFFSET, Ordering::Relaxed) != 0
     }
 
     /// Says that this side is about to sleep. The caller must look once more before it does.

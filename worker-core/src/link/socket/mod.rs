@@ -78,7 +78,11 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         found_empty: false,
         last_sleep_began: None,
     };
-    Ok(LinkEnd { outgoing: super::Outgoing::Socket(outgoing), incoming: super::Incoming::Socket(incoming) })
+    Ok(LinkEnd {
+        outgoing: super::Outgoing::Socket(outgoing),
+        incoming: super::Incoming::Socket(incoming),
+        outbox: super::Outbox::default(),
+    })
 }
 
 /// See [`super::Outgoing`].

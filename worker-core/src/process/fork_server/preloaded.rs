@@ -129,6 +129,7 @@ pub(super) fn start(parent: &Slot, preload: CodeAddress) -> Result<Server, NotOr
     let order = Order {
         task: Task::Server,
         surroundings: Surroundings {
+            id: 0,
             name: format!("fork-server of {executable}, preloaded"),
             has_directory: false,
             open_files_soft: limits::open_files_soft_of_user(),

@@ -4,10 +4,12 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 
 use nix::unistd::fchdir;
 
 use super::{Run, debugger};
+use crate::link::beside::Beside;
 use crate::link::{self, LinkEnd, LinkKind};
 use crate::process::fork_server::server;
 use crate::process::protocol::{self, Order, Refusal, Surroundings, Task};
@@ -18,7 +20,11 @@ use crate::sys::{child, limits, socket, title};
 #[derive(Debug)]
 pub(crate) struct BackendStart {
     pub(crate) name: String,
+    /// Who the actor is, in this life.
+    pub(crate) id: u64,
     pub(crate) link: LinkEnd,
+    /// Where others who are given the actor knock: the socket beside the link.
+    pub(crate) door: Arc<Beside>,
 }
 
 /// The function that a backend runs; what it returns is its exit status.
@@ -66,15 +72,18 @@ pub(in crate::process) fn backend(
         sockets.fail(refusal);
     }
     let Sockets { beside, failure } = sockets;
-    let link = link::open(link, parts, beside).map_err(|error| Refusal::Other(error.to_string()));
+    let door = Arc::new(Beside::from(beside));
+    let link = link::open(link, parts, Arc::clone(&door)).map_err(|error| Refusal::Other(error.to_string()));
     match link.and_then(|link| surroundings.settings.limit().map(|()| link)) {
         Ok(link) => {
             drop(failure);
             child::close_in_forks(&link.descriptors());
+            child::close_in_forks(&[door.as_fd()]);
             if surroundings.waits_for_debugger {
                 debugger::wait(&surroundings.name);
             }
-            let start = BackendStart { name: surroundings.name, link };
+            let Surroundings { name, id, .. } = surroundings;
+            let start = BackendStart { name, id, link, door };
             // A panic of the runtime itself must not go on into frames whose descriptors are closed. The
             // hook has printed it.
             let status = panic::catch_unwind(AssertUnwindSafe(|| run.call(start))).unwrap_or(STATUS_PANICKED);

@@ -25,9 +25,9 @@ use super::body::Body;
 use super::builder::Builder;
 use super::fork_server::Server;
 use super::protocol::{Order, Surroundings, Task};
-use crate::calls::Client;
+use crate::calls::{Client, identity};
 use crate::link::beside::Beside;
-use crate::link::{LinkKind, NewLink};
+use crate::link::{Herald, LinkKind, NewLink};
 use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
 
@@ -69,6 +69,10 @@ pub(super) enum Keeper {
         _server: Arc<Server>,
     },
     Watcher(fork::Watcher),
+    /// Somebody else made it, and looks after it.
+    Elsewhere {
+        is_thread: bool,
+    },
     /// Nobody tells of a thread: it leaves word here itself.
     Thread(thread::End),
 }
@@ -77,6 +81,16 @@ impl Keeper {
     /// The thread that the backend is, if it is one.
     pub(super) fn thread(&self) -> Option<&thread::End> {
         if let Self::Thread(end) = self { Some(end) } else { None }
+    }
+
+    /// Whether nobody tells us of its end.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Elsewhere { .. })
+    }
+
+    /// Whether the backend is a thread, of this program or another.
+    pub(super) fn is_thread(&self) -> bool {
+        matches!(self, Self::Thread(_) | Self::Elsewhere { is_thread: true })
     }
 
     /// What is readable at the end of that thread.
@@ -104,7 +118,9 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     let NewLink { kind, ours, theirs } = new_link::make(builder.link, &beside)?;
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
     let directory = with_descriptors(working_directory)?;
+    let id = identity::new();
     let surroundings = Surroundings {
+        id,
         name: cut(&name, TITLE_MAX_BYTES).to_owned(),
         has_directory: directory.is_some(),
         open_files_soft,
@@ -132,7 +148,8 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
         StartMethod::Exec => exec::start(backend),
         StartMethod::Thread => thread::start(backend),
     }?;
-    let body = Arc::new(Body::new(name, builder, beside, keeper, held));
+    let herald = Herald::of(&ours);
+    let body = Arc::new(Body::new(name, id, builder, beside, herald, keeper, held));
     let watched = Arc::clone(&body);
     let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
     Ok((client, body))

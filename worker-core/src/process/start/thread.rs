@@ -12,6 +12,7 @@ use super::begin::BackendStart;
 use super::{Keeper, NewBackend, Refused};
 use crate::errors::ExitReason;
 use crate::link;
+use crate::link::beside::Beside;
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::doorbell;
 use crate::sys::limits::with_descriptors;
@@ -55,11 +56,12 @@ pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
     if let Some(server) = &builder.fork_server {
         server.load_here()?;
     }
-    let link = link::open(kind, descriptors, far_end)?;
+    let door = Arc::new(Beside::from(far_end));
+    let link = link::open(kind, descriptors, Arc::clone(&door))?;
     let (lives, ended) = with_descriptors(doorbell)?;
     let reason = Arc::new(OnceLock::new());
     let end = End { ended: Some(OwnedFd::from(ended)), reason: Arc::clone(&reason) };
-    let start = BackendStart { name: surroundings.name, link };
+    let start = BackendStart { name: surroundings.name, id: surroundings.id, link, door };
     let thread = thread::Builder::new().name(start.name.replace('\0', " ")).stack_size(STACK_BYTES);
     thread.spawn(move || {
         let status = panic::catch_unwind(AssertUnwindSafe(|| run.call(start))).unwrap_or(STATUS_PANICKED);

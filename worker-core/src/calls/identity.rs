@@ -1,0 +1,34 @@
+//! Who an actor is, and which actor a thread serves.
+//! Not here: who waits for whom.
+//! Layer 4: plain data.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sys::clock::Moment;
+
+thread_local! {
+    static SERVED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The actor that this thread serves; zero if it serves none.
+#[inline]
+pub(crate) fn served() -> u64 {
+    SERVED.get()
+}
+
+/// Says which actor this thread serves from now on.
+pub(crate) fn set(id: u64) {
+    SERVED.set(id);
+}
+
+/// A number for a life of an actor, which no other has: never zero.
+pub(crate) fn new() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: each number is given out once, in any order.
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    // The keys of a hasher are random, but forks of one process have the same: process and time tell
+    // those apart.
+    RandomState::new().hash_one((std::process::id(), Moment::now().nanoseconds(), count)).max(1)
+}
