@@ -53,6 +53,7 @@ struct Ring {
     overflow: Overflow,
     words: Modelled,
     bytes: Vec<UnsafeCell<u64>>,
+    takes_oldest_first: bool,
 }
 
 // SAFETY: what loom is to find out: accesses to the cells that are not ordered make the model fail.
@@ -67,7 +68,9 @@ impl Ring {
         let control = Control::for_model(readers, slots);
         let words = Modelled((0..control.end_bytes() / 8).map(|_| AtomicU64::new(0)).collect());
         let bytes = (0..slots).map(|_| UnsafeCell::new(0)).collect();
-        Arc::new(Self { control, overflow, words, bytes })
+        // Two orders of looking, of which each policy is checked with one.
+        let takes_oldest_first = matches!(overflow, Overflow::Block | Overflow::DropOldest);
+        Arc::new(Self { control, overflow, words, bytes, takes_oldest_first })
     }
 
     fn enter(&self, start: Start) -> Reading {
@@ -77,7 +80,7 @@ impl Ring {
     }
 
     fn writing(&self) -> Writing {
-        Writing::resume(self.control, self.overflow, &self.words)
+        Writing::resume(self.control, self.overflow, self.takes_oldest_first, &self.words)
     }
 
     /// Writes one frame, whose bytes are its sequence number; says whether there was a slot.
