@@ -170,6 +170,9 @@ impl<T: Pod, M: Pod> FrameWriter<T, M> {
     /// They read on meanwhile. One that has just died may still be among them.
     #[must_use]
     pub fn readers(&self) -> Vec<ReaderCounts> {
+        if !self.mapped.is_ours() {
+            return Vec::new();
+        }
         let (control, words) = (&self.mapped.sizes.control, &self.mapped.words);
         // Relaxed, all: counts, looked at from afar.
         let attached = words.load(control.attached(), Ordering::Relaxed);
@@ -187,6 +190,9 @@ impl<T: Pod, M: Pod> FrameWriter<T, M> {
     /// Frames that readers lost, all readers together, those that are gone included.
     #[must_use]
     pub fn lost(&self) -> u64 {
+        if !self.mapped.is_ours() {
+            return 0;
+        }
         let control = &self.mapped.sizes.control;
         // Relaxed: a count, looked at from afar.
         let departed = self.mapped.words.load(control.departed_lost(), Ordering::Relaxed);
@@ -199,7 +205,7 @@ impl<T: Pod, M: Pod> FrameWriter<T, M> {
     }
 
     fn find_slot(&mut self, deadline: Option<Instant>) -> Result<Option<usize>, WriteError> {
-        if self.is_sent.get() {
+        if self.is_sent.get() || !self.mapped.is_ours() {
             return Err(WriteError::Sent);
         }
         self.look_around_now_and_then()?;
