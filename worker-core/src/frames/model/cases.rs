@@ -135,9 +135,15 @@ pub(super) fn sleeping_writer(weak: Weak) {
                 writing.find_slot(&ring.words).is_ok()
             }
         });
-        assert_eq!(ring.read(&reading), Some(1));
-        let woken = reading.take_waiting_writer(&ring.words);
-        assert!(writer.join().unwrap() || woken, "the writer sleeps beside a free slot");
+        let reader = thread::spawn({
+            let ring = Arc::clone(&ring);
+            move || {
+                assert_eq!(ring.read(&reading), Some(1));
+                reading.take_waiting_writer(&ring.words)
+            }
+        });
+        let (found, woken) = (writer.join().unwrap(), reader.join().unwrap());
+        assert!(found || woken, "the writer sleeps beside a free slot");
     });
 }
 
@@ -154,9 +160,15 @@ pub(super) fn sleeping_reader(weak: Weak) {
                 writing.take_sleepers(&ring.words) != 0
             }
         });
-        reading.announce_waiting(&ring.words);
-        let found = ring.read(&reading).is_some();
-        assert!(writer.join().unwrap() || found, "the reader sleeps beside a frame");
+        let reader = thread::spawn({
+            let ring = Arc::clone(&ring);
+            move || {
+                reading.announce_waiting(&ring.words);
+                ring.read(&reading).is_some()
+            }
+        });
+        let (woken, found) = (writer.join().unwrap(), reader.join().unwrap());
+        assert!(woken || found, "the reader sleeps beside a frame");
     });
 }
 

@@ -55,7 +55,7 @@ fn a_seat_is_left_and_taken_in_order() {
 #[test]
 fn whoever_goes_to_sleep_and_whoever_wakes_have_a_fence_each() {
     for model in [cases::sleeping_writer as fn(Weak), cases::sleeping_reader] {
-        for weak in [&[Access::FenceHere] as Weak, &[Access::FenceThere]] {
+        for weak in [&[Access::SleeperFence] as Weak, &[Access::WakerFence]] {
             assert_needed(weak, model);
         }
     }

@@ -2,6 +2,7 @@
 //! Not here: which model notices which (`orderings`).
 //! Layer 6: a model.
 
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use loom::sync::atomic::{AtomicU64, fence};
@@ -24,9 +25,9 @@ pub(super) enum Access {
     AttachedAcquire,
     SeatRelease,
     SeatAcquire,
-    /// The fences of the thread that made the ring, and those of the other one (D1).
-    FenceHere,
-    FenceThere,
+    /// The fences of the end that goes to sleep, and those of the end that wakes it (D1).
+    SleeperFence,
+    WakerFence,
 }
 
 /// The words of a ring, with the accesses that are not ordered as the code asks for.
@@ -34,13 +35,14 @@ pub(super) struct Modelled {
     words: Vec<AtomicU64>,
     control: Control,
     weak: &'static [Access],
-    maker: ThreadId,
+    /// Threads that have said that they are about to sleep.
+    sleepers: Mutex<Vec<ThreadId>>,
 }
 
 impl Modelled {
     pub(super) fn new(control: Control, weak: &'static [Access]) -> Self {
         let words = (0..control.end_bytes() / 8).map(|_| AtomicU64::new(0)).collect();
-        Self { words, control, weak, maker: thread::current().id() }
+        Self { words, control, weak, sleepers: Mutex::default() }
     }
 
     fn word(&self, offset_bytes: usize) -> &AtomicU64 {
@@ -57,6 +59,10 @@ impl Modelled {
 
     fn is_state(&self, offset_bytes: usize) -> bool {
         (0..self.control.readers_max()).any(|index| self.control.reader(index).state == offset_bytes)
+    }
+
+    fn note_sleeper(&self) {
+        self.sleepers.lock().expect("nobody panics here").push(thread::current().id());
     }
 
     /// The order to use for an access that asks for one.
@@ -85,6 +91,9 @@ impl Words for Modelled {
             at if self.is_state(at) => Some(Access::SeatRelease),
             _ => None,
         };
+        if offset_bytes == self.control.writer_waiting() && value != 0 {
+            self.note_sleeper();
+        }
         self.word(offset_bytes).store(value, self.order(access, order));
     }
 
@@ -98,6 +107,9 @@ impl Words for Modelled {
     }
 
     fn or(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64 {
+        if offset_bytes == self.control.sleepers() {
+            self.note_sleeper();
+        }
         self.word(offset_bytes).fetch_or(bits, order)
     }
 
@@ -118,8 +130,8 @@ impl Words for Modelled {
     }
 
     fn fence(&self) {
-        let here = thread::current().id() == self.maker;
-        if !self.weak.contains(if here { &Access::FenceHere } else { &Access::FenceThere }) {
+        let sleeps = self.sleepers.lock().expect("nobody panics here").contains(&thread::current().id());
+        if !self.weak.contains(if sleeps { &Access::SleeperFence } else { &Access::WakerFence }) {
             fence(Ordering::SeqCst);
         }
     }
