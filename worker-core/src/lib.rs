@@ -75,6 +75,7 @@ pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };
 pub use wire::borrowed::Ref;
+pub use wire::descriptor::{self, Descriptor};
 pub use worker_macros::process_actor;
 
 /// What generated code uses; nothing here is meant for anybody else, or stays as it is.
