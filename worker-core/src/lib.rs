@@ -55,6 +55,7 @@
 
 mod actor;
 mod calls;
+pub mod channel;
 #[cfg(doctest)]
 mod documents;
 mod errors;
@@ -67,6 +68,7 @@ mod sys;
 mod wire;
 
 pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote, stop_all};
+pub use channel::{Receiver, RecvError, SendError, Sender, channel, channel_with_capacity};
 pub use errors::{
     CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
 };

@@ -331,8 +331,8 @@ fn encoded<C: serde::Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), 
     let (written, attached) = attached_by(|| codec::encode(constructor, &mut Writer::to_heap(&mut bytes)));
     match written {
         Ok(()) if attached.as_ref().is_some_and(|parcel| parcel.moves()) => Err(EncodeError::new::<C>(
-            "an end of a ring of frames moves, and a constructor that runs again at a restart would need it \
-             again: hand it over by a method",
+            "it holds the receiver of a channel or an end of a ring of frames, which move, and a constructor that \
+             runs again at a restart would need it again: hand it over by a method",
         )),
         Ok(()) => Ok((bytes, attached)),
         Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),

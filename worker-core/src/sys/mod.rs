@@ -17,6 +17,7 @@ pub(crate) mod module;
 pub(crate) mod pidfd;
 pub(crate) mod poll;
 pub(crate) mod proc_files;
+pub(crate) mod sealed;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod stack;

@@ -274,6 +274,12 @@ impl<'de> Deserialize<'de> for Arrived {
     }
 }
 
+impl From<Arrived> for OwnedFd {
+    fn from(arrived: Arrived) -> Self {
+        arrived.0
+    }
+}
+
 impl fmt::Debug for Arrived {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)

@@ -133,7 +133,9 @@ impl Outgoing {
                 Ok(Some(bytes)) => {
                     self.sent_bytes += bytes;
                     // They went with the first byte.
-                    self.attached = None;
+                    if let Some(parcel) = self.attached.take() {
+                        parcel.note_left();
+                    }
                 }
                 Ok(None) => return Err(SendError::NoRoom(ROOM)),
                 Err(errno @ (Errno::ETOOMANYREFS | Errno::EBADF | Errno::ENOMEM)) if self.sent_bytes == 0 => {
