@@ -40,6 +40,7 @@ impl<T> Receiver<T> {
         Self { end, spent, untold: Mutex::default(), value: PhantomData }
     }
 
+    #[allow(dead_code, reason = "who watches comes next")]
     pub(crate) fn end(&self) -> &Arc<End> {
         &self.end
     }
