@@ -11,8 +11,8 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use support::{eventually, has_processes, processes, watchdog};
 use worker_core::{
-    Builder, CallError, Descriptor, Link, Receiver, RecvError, Restart, SendError, Sender, StartMethod, channel,
-    process_actor, stop_all,
+    Builder, CallError, Descriptor, Link, Receiver, RecvError, Restart, SendError, Sender, StartMethod,
+    channel, process_actor, stop_all,
 };
 
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
@@ -112,7 +112,8 @@ impl Station {
     /// Sends numbered values, and says how many found a receiver.
     pub fn send(&self, from: u32, first: u64, count: u64) -> u64 {
         let sender = self.sender.as_ref().expect("a sender");
-        let sent = (first..first + count).take_while(|&number| sender.send(Parcel::new(from, number)).is_ok());
+        let sent =
+            (first..first + count).take_while(|&number| sender.send(Parcel::new(from, number)).is_ok());
         sent.count() as u64
     }
 
@@ -188,9 +189,8 @@ fn values_come_from_many_processes_to_one() {
     let _watchdog = watchdog();
     for builder in everywhere() {
         let (sender, receiver) = channel().unwrap();
-        let stations: Vec<_> = (0..4)
-            .map(|_| StationFrontend::spawn_sending_with(&builder, sender.clone()).unwrap())
-            .collect();
+        let stations: Vec<_> =
+            (0..4).map(|_| StationFrontend::spawn_sending_with(&builder, sender.clone()).unwrap()).collect();
         drop(sender);
         let sending: Vec<_> =
             stations.iter().zip(0..).map(|(station, from)| station.send_async(from, 0, 500)).collect();
@@ -308,9 +308,8 @@ fn a_killed_sender_leaves_whole_values_and_the_news() {
     for kill_after in (0..120).step_by(3) {
         let builder = Builder::new().link(LINKS[kill_after % 2]);
         let (sender, receiver) = channel().unwrap();
-        let stations: Vec<_> = (0..3)
-            .map(|_| StationFrontend::spawn_sending_with(&builder, sender.clone()).unwrap())
-            .collect();
+        let stations: Vec<_> =
+            (0..3).map(|_| StationFrontend::spawn_sending_with(&builder, sender.clone()).unwrap()).collect();
         drop(sender);
         stations.iter().zip(0..).for_each(|(station, from)| station.flood(from).unwrap());
         let mut next = [0; 3];
@@ -397,7 +396,11 @@ fn death_in_the_middle_of_encoding_and_of_decoding() {
         let (sender, receiver) = channel().unwrap();
         let sent = station.trap_async(sender, Deadly::InEncoding, words);
         let came: Vec<Trap> = receiver.iter().collect();
-        assert_eq!((came.len(), came[0].0.len()), (1, words), "the value before came, and of the other nothing");
+        assert_eq!(
+            (came.len(), came[0].0.len()),
+            (1, words),
+            "the value before came, and of the other nothing"
+        );
         assert!(matches!(sent.wait(), Err(CallError::Exited(_))));
 
         let station = StationFrontend::spawn_with(&builder).unwrap();
@@ -473,7 +476,11 @@ fn senders_serve_every_life_of_a_restarted_actor_and_receivers_are_refused() {
     }
     station.stop().unwrap();
     drop(station);
-    assert_eq!(receive_all(&receiver, 1), [3], "and with the frontend went the sender that was kept for more");
+    assert_eq!(
+        receive_all(&receiver, 1),
+        [3],
+        "and with the frontend went the sender that was kept for more"
+    );
 
     let (_sender, receiver) = channel().unwrap();
     let error = StationFrontend::spawn_receiving_with(&builder, receiver).unwrap_err();
@@ -498,7 +505,10 @@ fn a_call_that_comes_to_nothing_leaves_a_lent_receiver_good() {
     assert_eq!(lender.lent(&receiver).unwrap(), 6);
     assert!(matches!(receiver.try_recv(), Err(RecvError::Sent)), "now it has");
     let error = lender.lent(&receiver).unwrap_err();
-    assert!(matches!(&error, CallError::Encode(error) if error.to_string().contains("was sent away")), "{error}");
+    assert!(
+        matches!(&error, CallError::Encode(error) if error.to_string().contains("was sent away")),
+        "{error}"
+    );
 }
 
 /// Takes a receiver by reference: it moves all the same.

@@ -68,7 +68,9 @@ impl Options {
                 "--quick" => quick = true,
                 "--help" | "-h" => return Err("[--quick] [calls|spawn|idle|many|channels]...".to_owned()),
                 option if option.starts_with('-') => {
-                    return Err(format!("unknown option `{option}`; [--quick] [calls|spawn|idle|many|channels]..."));
+                    return Err(format!(
+                        "unknown option `{option}`; [--quick] [calls|spawn|idle|many|channels]..."
+                    ));
                 }
                 _ => filters.push(argument),
             }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::errors::{DecodeError, EncodeError};
 use crate::sys::sealed::{self, SealedBytes};
-use crate::sys::socket::{self, Datagram, DESCRIPTORS_MAX};
+use crate::sys::socket::{self, DESCRIPTORS_MAX, Datagram};
 use crate::wire::codec::{self, WriteError};
 use crate::wire::descriptors::{Attached, Parcel, attached_by, with_arrived};
 use crate::wire::writer::Writer;
@@ -149,7 +149,8 @@ fn open<T: DeserializeOwned + 'static>(buffer: &[u8], datagram: Datagram) -> Res
             }
             let sealed = descriptors.split_off(count).into_iter().next();
             let sealed = sealed.ok_or(Errno::EBADF).map_err(std::io::Error::from);
-            let bytes = sealed.and_then(|sealed| SealedBytes::open(&sealed)).map_err(DecodeError::new::<T>)?;
+            let bytes =
+                sealed.and_then(|sealed| SealedBytes::open(&sealed)).map_err(DecodeError::new::<T>)?;
             decode(&bytes, attached(descriptors, count))
         }
         _ => Err(DecodeError::new::<T>(format_args!("there is no message of kind {kind}"))),

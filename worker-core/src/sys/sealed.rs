@@ -25,8 +25,7 @@ use nix::sys::stat::fstat;
 use super::{limits, while_doing};
 
 /// What makes an object unchangeable.
-const SEALS: SealFlag =
-    SealFlag::F_SEAL_WRITE.union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_SHRINK);
+const SEALS: SealFlag = SealFlag::F_SEAL_WRITE.union(SealFlag::F_SEAL_GROW).union(SealFlag::F_SEAL_SHRINK);
 
 /// Bytes of the blocks in which the kernel counts what an object takes.
 const BLOCK_BYTES: u64 = 512;

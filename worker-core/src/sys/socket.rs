@@ -14,8 +14,8 @@ use nix::sys::socket::{
 };
 use nix::unistd::Pid;
 
-pub(crate) use super::ancillary::DESCRIPTORS_MAX;
 use super::ancillary::Ancillary;
+pub(crate) use super::ancillary::DESCRIPTORS_MAX;
 use super::doorbell::wait_for;
 use super::{ancillary, retry_on_interrupt, while_doing};
 

@@ -352,11 +352,9 @@ mod tests {
 
     #[test]
     fn fields_by_the_attribute_keep_their_places() {
-        let streams =
-            Streams { one: reader_of("a"), none: None, many: vec![reader_of("b"), reader_of("c")] };
+        let streams = Streams { one: reader_of("a"), none: None, many: vec![reader_of("b"), reader_of("c")] };
         let mut bytes = Vec::new();
-        let (written, attached) =
-            attached_by(|| codec::encode(&streams, &mut Writer::to_heap(&mut bytes)));
+        let (written, attached) = attached_by(|| codec::encode(&streams, &mut Writer::to_heap(&mut bytes)));
         written.unwrap();
         drop(streams);
         let arrived: Streams = with_arrived(attached, || codec::decode(&bytes)).unwrap();
