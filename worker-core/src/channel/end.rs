@@ -1,9 +1,12 @@
 //! The receiving end's socket, and who watches it.
 //! Not here: what is received (`receiver`), and what watching is good for (`select`).
-//! Layer 6: over `sys`.
+//! Layer 6: over `wire`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
+
+use crate::wire::descriptors::Moves;
 
 /// Who watches descriptors, and is told before one is closed or goes elsewhere.
 ///
@@ -18,6 +21,8 @@ pub(crate) trait Watcher: Send + Sync {
 #[derive(Debug)]
 pub(crate) struct End {
     socket: OwnedFd,
+    /// It was sent away (Q4).
+    is_spent: AtomicBool,
     watchers: Mutex<Vec<Watch>>,
 }
 
@@ -34,11 +39,16 @@ impl std::fmt::Debug for Watch {
 
 impl End {
     pub(super) fn new(socket: OwnedFd) -> Self {
-        Self { socket, watchers: Mutex::default() }
+        Self { socket, is_spent: AtomicBool::new(false), watchers: Mutex::default() }
     }
 
     pub(super) fn socket(&self) -> &OwnedFd {
         &self.socket
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        // Relaxed: who sent it away in another thread has to say so, and that orders it.
+        self.is_spent.load(Ordering::Relaxed)
     }
 
     /// Has a watcher told when the end goes.
@@ -54,13 +64,21 @@ impl End {
     }
 
     /// Tells everybody who watches that the end goes.
-    pub(super) fn leave(&self) {
+    fn leave(&self) {
         let watchers = std::mem::take(&mut *self.watchers.lock().unwrap_or_else(PoisonError::into_inner));
         for watch in watchers {
             if let Some(watcher) = watch.watcher.upgrade() {
                 watcher.leaves(self.socket.as_fd(), watch.key);
             }
         }
+    }
+}
+
+impl Moves for End {
+    fn left(&self) {
+        self.is_spent.store(true, Ordering::Relaxed);
+        // Whoever watches this value would watch what is received elsewhere.
+        self.leave();
     }
 }
 

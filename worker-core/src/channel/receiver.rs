@@ -5,7 +5,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,6 @@ use crate::sys::while_doing;
 /// look, one [`try_recv`](Receiver::try_recv): nothing is received ahead.
 pub struct Receiver<T> {
     pub(super) end: Arc<End>,
-    pub(super) spent: Arc<AtomicBool>,
     /// An error that ended an iteration, for the next `recv` to tell.
     untold: Mutex<Option<RecvError>>,
     value: PhantomData<fn() -> T>,
@@ -36,8 +34,7 @@ pub struct Receiver<T> {
 
 impl<T> Receiver<T> {
     pub(super) fn new(socket: OwnedFd) -> Self {
-        let (end, spent) = (Arc::new(End::new(socket)), Arc::default());
-        Self { end, spent, untold: Mutex::default(), value: PhantomData }
+        Self { end: Arc::new(End::new(socket)), untold: Mutex::default(), value: PhantomData }
     }
 
     #[allow(dead_code, reason = "who watches comes next")]
@@ -46,8 +43,7 @@ impl<T> Receiver<T> {
     }
 
     pub(super) fn is_spent(&self) -> bool {
-        // Relaxed: whoever moved it away in another thread has to say so, and that orders it.
-        self.spent.load(Ordering::Relaxed)
+        self.end.is_spent()
     }
 }
 

@@ -3,9 +3,11 @@
 //! Layer 6: over `sender` and `receiver`.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::end::End;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::wire::descriptor::{Arrived, Lent};
@@ -31,9 +33,7 @@ impl<T> Serialize for Receiver<T> {
             return Err(not_encoded(super::RecvError::Sent));
         }
         let written = Lent::from(self.as_fd()).serialize(serializer)?;
-        note_leaving(&self.spent);
-        // Whoever watches this value would watch what is received elsewhere.
-        self.end.leave();
+        note_leaving(Arc::<End>::clone(&self.end));
         Ok(written)
     }
 }

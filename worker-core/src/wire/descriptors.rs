@@ -9,9 +9,9 @@
 //! can travel by these two functions.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sys::socket::DESCRIPTORS_MAX;
 
@@ -30,7 +30,7 @@ pub(crate) struct Parcel {
     /// What they belong to moves with the message: it can be sent once, and not again.
     moves: bool,
     /// Who wants to know that the message has left.
-    leaving: Vec<Arc<AtomicBool>>,
+    leaving: Vec<Arc<dyn Moves>>,
 }
 
 impl Parcel {
@@ -52,15 +52,18 @@ impl Parcel {
 
     /// The message has left: what moves with it is spent here.
     pub(crate) fn note_left(&self) {
-        for spent in &self.leaving {
-            // Relaxed: whoever asks has been told by other means that the message left.
-            spent.store(true, Ordering::Relaxed);
-        }
+        self.leaving.iter().for_each(|value| value.left());
     }
 
     pub(crate) fn sent_count(&self) -> usize {
         self.sent_count
     }
+}
+
+/// A value that is spent once it was sent.
+pub(crate) trait Moves: fmt::Debug + Send + Sync {
+    /// The message with it has left.
+    fn left(&self);
 }
 
 thread_local! {
@@ -99,12 +102,12 @@ pub(crate) fn note_move() {
     });
 }
 
-/// As [`note_move`], for a value that is to know when its message has left: `spent` is true from then on.
-pub(crate) fn note_leaving(spent: &Arc<AtomicBool>) {
+/// As [`note_move`], for a value that wants to know when its message has left.
+pub(crate) fn note_leaving(value: Arc<dyn Moves>) {
     note_move();
     ENCODING.with_borrow_mut(|encoding| {
         if let Some(Some(parcel)) = encoding {
-            parcel.leaving.push(Arc::clone(spent));
+            parcel.leaving.push(value);
         }
     });
 }
