@@ -45,25 +45,19 @@ impl ::worker_core::Actor for Porter {
     type Constructor<'a> = PorterConstructor;
     type Request<'a> = PorterRequest<'a>;
     const NAME: &'static str = "Porter";
-    fn construct(
-        constructor: PorterConstructor,
-        construction: &::worker_core::__private::Construction,
-    ) -> ::worker_core::__private::Constructed<Self> {
+    fn make(constructor: Self::Constructor<'_>, birth: &::worker_core::Birth<Self>) {
         match constructor {
-            PorterConstructor::New { log } => construction.value(Self::new(log)),
+            PorterConstructor::New { log } => birth.value(Self::new(log)),
         }
     }
-    fn dispatch(
-        &mut self,
-        request: PorterRequest<'_>,
-        call: &::worker_core::__private::Call<'_, Self>,
-    ) -> ::worker_core::__private::Replied {
+    fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
             PorterRequest::Copy { from, to } => {
-                call.reply_result(self.copy(&from, to.as_deref()))
+                call.reply_result(self.copy(&from, to.as_deref())).carry()
             }
             PorterRequest::Watch { descriptor } => {
                 call.reply_result(self.watch(::std::os::fd::AsFd::as_fd(&descriptor)))
+                    .carry()
             }
         }
     }
@@ -71,7 +65,7 @@ impl ::worker_core::Actor for Porter {
 /// The frontend of [`Porter`]: the actor lives in a process of its own, and each method here is a message to it.
 ///
 /// Clones share the actor.
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[derive(::worker_core::Frontend)]
 pub struct PorterFrontend(::worker_core::Handle<Porter>);
 #[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl PorterFrontend {
@@ -103,12 +97,7 @@ impl PorterFrontend {
         &self,
         from: &File,
         to: Option<&UnixStream>,
-    ) -> ::core::result::Result<
-        <io::Result<u64> as ::worker_core::__private::Fallible>::Value,
-        ::worker_core::CallError<
-            <io::Result<u64> as ::worker_core::__private::Fallible>::Error,
-        >,
-    > {
+    ) -> ::core::result::Result<u64, ::worker_core::CallError<::std::io::Error>> {
         self.0
             .call(
                 &PorterRequest::Copy {
@@ -116,16 +105,14 @@ impl PorterFrontend {
                     to: to.map(::worker_core::Ref::Borrowed),
                 },
             )
+            .carry()
     }
-    /// Like [`PorterFrontend::copy`], but returns at once: the reply comes with the pending call.
+    /// Like [`PorterFrontend::copy`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn copy_async(
         &self,
         from: &File,
         to: Option<&UnixStream>,
-    ) -> ::worker_core::Pending<
-        <io::Result<u64> as ::worker_core::__private::Fallible>::Value,
-        <io::Result<u64> as ::worker_core::__private::Fallible>::Error,
-    > {
+    ) -> ::worker_core::Pending<u64, ::std::io::Error> {
         self.0
             .call_async(
                 &PorterRequest::Copy {
@@ -133,6 +120,7 @@ impl PorterFrontend {
                     to: to.map(::worker_core::Ref::Borrowed),
                 },
             )
+            .carry()
     }
     /// Calls [`Porter::watch`] in the backend and waits for the reply.
     ///
@@ -142,50 +130,26 @@ impl PorterFrontend {
     pub fn watch(
         &self,
         descriptor: BorrowedFd<'_>,
-    ) -> ::core::result::Result<
-        <io::Result<OwnedFd> as ::worker_core::__private::Fallible>::Value,
-        ::worker_core::CallError<
-            <io::Result<OwnedFd> as ::worker_core::__private::Fallible>::Error,
-        >,
-    > {
+    ) -> ::core::result::Result<OwnedFd, ::worker_core::CallError<::std::io::Error>> {
         self.0
             .call(
                 &PorterRequest::Watch {
                     descriptor: ::worker_core::descriptor::Lent::Borrowed(descriptor),
                 },
             )
+            .carry()
     }
-    /// Like [`PorterFrontend::watch`], but returns at once: the reply comes with the pending call.
+    /// Like [`PorterFrontend::watch`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn watch_async(
         &self,
         descriptor: BorrowedFd<'_>,
-    ) -> ::worker_core::Pending<
-        <io::Result<OwnedFd> as ::worker_core::__private::Fallible>::Value,
-        <io::Result<OwnedFd> as ::worker_core::__private::Fallible>::Error,
-    > {
+    ) -> ::worker_core::Pending<OwnedFd, ::std::io::Error> {
         self.0
             .call_async(
                 &PorterRequest::Watch {
                     descriptor: ::worker_core::descriptor::Lent::Borrowed(descriptor),
                 },
             )
-    }
-    /// The same actor, with calls that fail after `timeout` ([`CallError`](::worker_core::CallError)).
-    #[must_use]
-    pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
-        Self(self.0.with_timeout(timeout))
-    }
-}
-impl ::core::ops::Deref for PorterFrontend {
-    type Target = ::worker_core::Remote;
-    fn deref(&self) -> &::worker_core::Remote {
-        &self.0
-    }
-}
-impl ::worker_core::Frontend for PorterFrontend {}
-#[automatically_derived]
-impl ::core::convert::From<::worker_core::Handle<Porter>> for PorterFrontend {
-    fn from(handle: ::worker_core::Handle<Porter>) -> Self {
-        Self(handle)
+            .carry()
     }
 }
