@@ -5,11 +5,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::birth::{Birth, Stillborn};
 use super::context::Context;
 use super::contract::Actor;
 use super::generic;
 use super::panics;
-use super::reply::{Call, Construction, ConstructorFailure, Replies};
+use super::reply::{Call, Replies};
 use crate::errors::DecodeError;
 use crate::link::{Arrived, Interest, LinkEnd, Wake};
 use crate::process::BackendStart;
@@ -24,7 +25,9 @@ const STATUS_PANICKED: i32 = 101;
 pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
     serve_with::<A>(start, |bytes, attached| {
         let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
-        Ok(A::construct(constructor, &Construction::new()).0)
+        let birth = Birth::new();
+        A::make(constructor, &birth);
+        Ok(birth.outcome())
     })
 }
 
@@ -35,7 +38,7 @@ pub(super) fn serve_made<A: Actor>(start: BackendStart, make: impl FnOnce() -> A
 
 fn serve_with<A: Actor>(
     start: BackendStart,
-    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
 ) -> i32 {
     panics::install_hook();
     let link = Rc::new(RefCell::new(start.link));
@@ -53,7 +56,7 @@ fn serve_with<A: Actor>(
 fn make<A: Actor>(
     link: &Rc<RefCell<LinkEnd>>,
     context: &Context<A>,
-    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, ConstructorFailure>, DecodeError>,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
 ) -> Option<A> {
     let mut arrived = next(link)?;
     if arrived.kind != Kind::Construct {
@@ -78,12 +81,12 @@ fn make<A: Actor>(
             replies.send::<()>(Kind::Returned, &|_| Ok(()));
             return Some(actor);
         }
-        Ok(Ok(Err(ConstructorFailure::Error(bytes)))) => {
+        Ok(Ok(Err(Stillborn::Error(bytes)))) => {
             replies.send::<()>(Kind::Failed, &|writer| {
                 writer.extend(&bytes).map_err(|_| codec::WriteError::OutOfRoom)
             });
         }
-        Ok(Ok(Err(ConstructorFailure::NotEncoded(error)))) => replies.not_encoded(&error),
+        Ok(Ok(Err(Stillborn::NotEncoded(error)))) => replies.not_encoded(&error),
         Ok(Err(error)) => replies.not_decoded(&error),
         Err(report) => replies.panicked(&report),
     }
@@ -140,7 +143,7 @@ fn handle<A: Actor>(
         Kind::GenericRequest | Kind::GenericOneWay => generic::invoke(bytes, actor, &call),
         _ => {
             let request = codec::decode::<A::Request<'_>>(bytes)?;
-            actor.dispatch(request, &call);
+            actor.run(request, &call);
             Ok(())
         }
     }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend;
 use super::contract::Actor;
-use super::reply::{Call, Replied};
+use super::reply::Call;
 use crate::errors::DecodeError;
 use crate::sys::module::same_module;
 use crate::wire::codec::{self, WriteError};
@@ -28,7 +28,7 @@ pub trait GenericRequest<A: Actor>: Serialize {
     type Decoded<'a>: Deserialize<'a>;
 
     /// Runs the method, in the backend.
-    fn invoke(request: Self::Decoded<'_>, actor: &mut A, call: &Call<'_, A>) -> Replied;
+    fn invoke(request: Self::Decoded<'_>, actor: &mut A, call: &Call<'_, A>);
 }
 
 type Instance<A> = fn(&[u8], &mut A, &Call<'_, A>) -> Result<(), DecodeError>;

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backend;
+use super::calling::{Asked, Generic, Plain, Queueing, Spawning, Waiting};
 use super::contract::Actor;
-use super::generic::{self, GenericRequest};
+use super::crossing::Crossing;
+use super::generic::GenericRequest;
 use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
 use super::remote::Remote;
@@ -124,32 +126,33 @@ impl<A: Actor> Handle<A> {
         Err(error)
     }
 
-    /// Calls a method and waits for its result.
-    ///
-    /// # Errors
-    ///
-    /// Every variant of [`CallError`].
-    #[inline]
-    pub fn call<ValueForm, ErrorForm, T, E>(&self, request: &A::Request<'_>) -> Result<T, CallError<E>>
-    where
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        self.call_payload::<_, _, A::Request<'_>, T, E>(Kind::Request, &|writer| {
-            codec::encode(request, writer)
-        })
+    /// [`Handle::spawn`] by a constructor that can fail: [`Crossing::carry`] does it.
+    pub fn spawn_fallible<'call, E>(
+        builder: &'call Builder,
+        constructor: &'call A::Constructor<'call>,
+    ) -> Crossing<Spawning<'call, A, &'call A::Constructor<'call>>, (), E> {
+        Crossing::new(Spawning { builder, constructor, actor: PhantomData })
     }
 
-    /// Sends a call; returns once it is queued, which takes time only while there is no room for it.
+    /// A call of a method: [`Crossing::carry`] sends it and waits for its result, a [`CallError`] if there is none.
+    #[inline]
+    pub fn call<'call, 'request, T, E>(
+        &'call self,
+        request: &'call A::Request<'request>,
+    ) -> Crossing<Waiting<'call, A, Plain<'call, A::Request<'request>>>, T, E> {
+        Crossing::new(Waiting { handle: self, request: Plain(request) })
+    }
+
+    /// A call of a method: [`Crossing::carry`] queues it, which takes time only while there is no room for it, and
+    /// gives a [`Pending`].
     ///
     /// In a tokio runtime, and once the actor has been awaited on any executor, it never waits: what has no
     /// room now leaves later, in order.
-    pub fn call_async<ValueForm, ErrorForm, T, E>(&self, request: &A::Request<'_>) -> Pending<T, E>
-    where
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        self.start::<_, _, A::Request<'_>, T, E>(Kind::Request, &|writer| codec::encode(request, writer))
+    pub fn call_async<'call, 'request, T, E>(
+        &'call self,
+        request: &'call A::Request<'request>,
+    ) -> Crossing<Queueing<'call, A, Plain<'call, A::Request<'request>>>, T, E> {
+        Crossing::new(Queueing { handle: self, request: Plain(request) })
     }
 
     /// Sends a one-way call; returns once it is queued.
@@ -159,53 +162,36 @@ impl<A: Actor> Handle<A> {
     /// `NotSent`, `NotSentInTime` and `Encode`.
     #[inline]
     pub fn send(&self, request: &A::Request<'_>) -> Result<(), CallError> {
-        self.send_payload::<A::Request<'_>>(Kind::OneWay, &|writer| codec::encode(request, writer))
+        self.queue_one_way(&Plain(request))
     }
 
-    /// Calls a generic method and waits for its result.
-    ///
-    /// # Errors
-    ///
-    /// Every variant of [`CallError`].
-    pub fn call_generic<ValueForm, ErrorForm, G, T, E>(&self, request: &G) -> Result<T, CallError<E>>
-    where
-        G: GenericRequest<A>,
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        let offset = instance::<A, G, E>()?;
-        self.call_payload::<_, _, G, T, E>(Kind::GenericRequest, &|writer| {
-            generic::write(request, offset, writer)
-        })
+    /// [`Handle::call`] of a generic method.
+    pub fn call_generic<'call, G: GenericRequest<A>, T, E>(
+        &'call self,
+        request: &'call G,
+    ) -> Crossing<Waiting<'call, A, Generic<'call, A, G>>, T, E> {
+        Crossing::new(Waiting { handle: self, request: Generic(request, PhantomData) })
     }
 
-    /// Sends a call of a generic method; returns once it is queued.
-    pub fn call_generic_async<ValueForm, ErrorForm, G, T, E>(&self, request: &G) -> Pending<T, E>
-    where
-        G: GenericRequest<A>,
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        match instance::<A, G, E>() {
-            Ok(offset) => self.start::<_, _, G, T, E>(Kind::GenericRequest, &|writer| {
-                generic::write(request, offset, writer)
-            }),
-            Err(error) => Pending::new(Err(error), decode::<ValueForm, ErrorForm, T, E>),
-        }
+    /// [`Handle::call_async`] of a generic method.
+    pub fn call_generic_async<'call, G: GenericRequest<A>, T, E>(
+        &'call self,
+        request: &'call G,
+    ) -> Crossing<Queueing<'call, A, Generic<'call, A, G>>, T, E> {
+        Crossing::new(Queueing { handle: self, request: Generic(request, PhantomData) })
     }
 
-    /// Sends a one-way call of a generic method; returns once it is queued.
+    /// [`Handle::send`] of a generic method.
     ///
     /// # Errors
     ///
     /// As for [`Handle::send`].
     pub fn send_generic<G: GenericRequest<A>>(&self, request: &G) -> Result<(), CallError> {
-        let offset = instance::<A, G, std::convert::Infallible>()?;
-        self.send_payload::<G>(Kind::GenericOneWay, &|writer| generic::write(request, offset, writer))
+        self.queue_one_way(&Generic::<A, G>(request, PhantomData))
     }
 
     #[inline]
-    fn call_payload<ValueForm, ErrorForm, R, T, E>(
+    pub(super) fn wait_for<ValueForm, ErrorForm, R, T, E>(
         &self,
         kind: Kind,
         payload: Payload<'_>,
@@ -237,7 +223,11 @@ impl<A: Actor> Handle<A> {
         }
     }
 
-    fn start<ValueForm, ErrorForm, R, T, E>(&self, kind: Kind, payload: Payload<'_>) -> Pending<T, E>
+    pub(super) fn queue<ValueForm, ErrorForm, R, T, E>(
+        &self,
+        kind: Kind,
+        payload: Payload<'_>,
+    ) -> Pending<T, E>
     where
         R: ?Sized,
         T: Portable<ValueForm>,
@@ -306,18 +296,22 @@ impl<A: Actor> Handle<A> {
         if !departures.any() || departures.wait(deadline) { Ok(()) } else { Err(Fault::NotSentInTime) }
     }
 
-    fn send_payload<R: ?Sized>(&self, kind: Kind, payload: Payload<'_>) -> Result<(), CallError> {
+    #[inline]
+    fn queue_one_way<R: Asked>(&self, request: &R) -> Result<(), CallError> {
+        let prefix = request.prefix()?;
+        let kind = if R::IS_GENERIC { Kind::GenericOneWay } else { Kind::OneWay };
+        let payload: Payload<'_> = &|writer| request.write(prefix, writer);
         let deadline = self.deadline();
         let mut killed = false;
         if let Err(fault) = self.behind_others(deadline) {
-            return Err(fault_error::<R, _>(fault, false));
+            return Err(fault_error::<R::Named, _>(fault, false));
         }
         let sent = self.lives().attempt(deadline, |life| {
             self.must_live(life)?;
             let sent = life.client.send_one_way(kind, payload, deadline);
             sent.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
         });
-        sent.map_err(|fault| fault_error::<R, _>(fault, killed))
+        sent.map_err(|fault| fault_error::<R::Named, _>(fault, killed))
     }
 
     #[inline]
@@ -364,10 +358,6 @@ impl<A> fmt::Debug for Handle<A> {
         let process = self.process();
         formatter.debug_struct("Handle").field("name", &process.name()).field("pid", &process.pid()).finish()
     }
-}
-
-fn instance<A: Actor, G: GenericRequest<A>, E>() -> Result<u64, CallError<E>> {
-    generic::offset_of::<A, G>().map_err(|cause| CallError::Encode(EncodeError::new::<G>(cause)))
 }
 
 /// A constructor with its arguments, for every life that will run it.

@@ -81,6 +81,12 @@ impl<T, E> Pending<T, E> {
         };
     }
 
+    /// A call that did not leave.
+    pub(super) fn failed(error: CallError<E>) -> Self {
+        let decode = |_| unreachable!("no reply comes to a call that did not leave");
+        Self { state: State::Done(Some(Err(error))), decode }
+    }
+
     /// Waits for the result.
     ///
     /// # Errors

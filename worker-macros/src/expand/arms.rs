@@ -1,6 +1,6 @@
 //! Match arms: from a message's fields back to the user's call.
 //! Input: `pub fn shift(&mut self, by: &Point, cx: &Context<Self>)`
-//! Output: `DecoderRequest::Shift { by } => call.reply(self.shift(&by, call.context())),`
+//! Output: `DecoderRequest::Shift { by } => call.reply(self.shift(&by, call.context())).carry(),`
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
