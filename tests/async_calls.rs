@@ -312,7 +312,8 @@ impl Stopped {
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        kill(self.0, Signal::SIGCONT).unwrap();
+        // It may have been killed meanwhile.
+        let _ = kill(self.0, Signal::SIGCONT);
     }
 }
 

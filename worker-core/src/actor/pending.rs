@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::outcome::fault_error;
 use crate::calls::{Fault, Outcome, Ticket};
 use crate::errors::CallError;
-use crate::process::{Departure, Life};
+use crate::process::{Departed, Departure, Life};
 
 /// The result of a call that was sent and not waited for.
 ///
@@ -74,10 +74,10 @@ impl<T, E> Pending<T, E> {
     }
 
     /// Notes that the call has left, or that it never will.
-    fn departed(&mut self, departed: Result<(Arc<Life>, Ticket), (Fault, bool)>) {
+    fn departed(&mut self, departed: Departed) {
         self.state = match departed {
-            Ok((life, ticket)) => State::InFlight(life, ticket),
-            Err((fault, killed)) => State::Done(Some(Err(fault_error::<E, E>(fault, killed)))),
+            Departed::InFlight(life, ticket) => State::InFlight(life, ticket),
+            Departed::Failed { fault, killed } => State::Done(Some(Err(fault_error::<E, E>(fault, killed)))),
         };
     }
 

@@ -20,8 +20,15 @@ use std::time::Instant;
 use super::life::Life;
 use crate::calls::{Fault, Ticket, on_thread};
 
-/// What came of sending a call; on a fault, whether the backend was ended because of it.
-pub(crate) type Departed = Result<(Arc<Life>, Ticket), (Fault, bool)>;
+/// What came of sending a call.
+pub(crate) enum Departed {
+    InFlight(Arc<Life>, Ticket),
+    /// It never left; and whether the backend was ended because of that.
+    Failed {
+        fault: Fault,
+        killed: bool,
+    },
+}
 
 /// Sends a call, and may wait.
 pub(crate) type Depart = Box<dyn FnOnce() -> Departed + Send>;
@@ -146,7 +153,7 @@ impl Departure {
             // Given up while it was being sent: so is its reply.
             _ => {
                 drop(state);
-                if let Ok((life, ticket)) = departed {
+                if let Departed::InFlight(life, ticket) = departed {
                     life.client.forget(ticket);
                 }
             }
@@ -189,8 +196,8 @@ impl Departure {
     pub(crate) fn is_ready(&self) -> bool {
         match &*self.state() {
             State::Waiting { .. } | State::Leaving(_) => false,
-            State::Left(Ok((life, ticket))) => life.client.is_ready(*ticket),
-            State::Left(Err(_)) | State::Over => true,
+            State::Left(Departed::InFlight(life, ticket)) => life.client.is_ready(*ticket),
+            State::Left(Departed::Failed { .. }) | State::Over => true,
         }
     }
 
@@ -205,9 +212,12 @@ impl Departure {
     pub(crate) fn cancel(&self) {
         let before = std::mem::replace(&mut *self.state(), State::Over);
         match before {
-            State::Left(Ok((life, ticket))) => life.client.forget(ticket),
+            State::Left(Departed::InFlight(life, ticket)) => life.client.forget(ticket),
             // Dropped here, without a lock in hand: there may be a waker in it.
-            State::Waiting { .. } | State::Leaving(_) | State::Left(Err(_)) | State::Over => {}
+            State::Waiting { .. }
+            | State::Leaving(_)
+            | State::Left(Departed::Failed { .. })
+            | State::Over => {}
         }
     }
 

@@ -24,7 +24,7 @@ pub use start::StartMethod;
 pub use usage::Usage;
 pub use view::Process;
 
-pub(crate) use departures::{Depart, Departure};
+pub(crate) use departures::{Depart, Departed, Departure};
 pub(crate) use life::{Encoded, Life, Origin, Recipe, Starting};
 pub(crate) use lives::Lives;
 pub(crate) use renewal::{Renewal, as_supervisor};
