@@ -11,7 +11,7 @@ use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 use support::processes;
 use support::{eventually, rerun, watchdog};
 use worker_core::{
-    Builder, CallError, ForkServer, Limits, Link, Restart, SpawnError, StartMethod, process_actor,
+    Builder, CallError, ForkServer, Link, Restart, SpawnError, StartMethod, process_actor,
 };
 
 const MIB: usize = 1 << 20;
@@ -140,7 +140,10 @@ fn a_fork_server_that_may_have_no_more_processes_says_so() {
             lasting.process().kill().unwrap();
             lasting.process().wait();
             let refused = lasting.with_timeout(std::time::Duration::from_millis(50)).add(1, 2);
-            assert!(matches!(refused, Err(CallError::NotSentInTime { .. } | CallError::NotSent(_))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(CallError::NotSentInTime { .. } | CallError::NotSent(_))),
+                "{refused:?}"
+            );
             limit_of(server, libc::RLIMIT_NPROC, before);
             let patient = EchoFrontend::spawn().unwrap();
             assert_eq!(patient.add(1, 2).unwrap(), 3);
@@ -188,19 +191,6 @@ fn a_message_for_which_there_is_no_memory_is_an_error_that_says_so() {
             }
         });
     });
-}
-
-#[test]
-fn a_backend_without_memory_for_a_request_says_so_or_ends() {
-    let _watchdog = watchdog();
-    let bytes = vec![7; 200 * MIB];
-    for link in LINKS {
-        let builder = Builder::new().link(link).limits(Limits::new().memory(64 * MIB as u64));
-        let echo = EchoFrontend::spawn_with(&builder).unwrap();
-        assert_eq!(echo.add(1, 2).unwrap(), 3);
-        println!("{link:?} {:?}", echo.length(&bytes));
-        println!("{link:?} {:?}", echo.add(1, 2));
-    }
 }
 
 fn address_space_bytes() -> u64 {

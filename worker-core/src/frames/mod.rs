@@ -50,7 +50,7 @@ mod errors;
 mod header;
 mod layout;
 mod memory;
-#[cfg(all(test, loom))]
+#[cfg(all(test, worker_model))]
 mod model;
 mod reader;
 mod reading;

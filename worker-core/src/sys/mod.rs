@@ -20,6 +20,7 @@ pub(crate) mod poll;
 pub(crate) mod proc_files;
 #[cfg(feature = "tokio")]
 pub(crate) mod runtime;
+pub(crate) mod sealed;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod stack;

@@ -1,6 +1,6 @@
 //! The protocol under every interleaving that the memory model allows, for rings of a few slots.
 //! Not here: real memory and real processes (`tests`).
-//! Layer 6: a model. Run it with `RUSTFLAGS="--cfg loom" cargo test -p worker-core --release frames::model`.
+//! Layer 6: a model. Run it with `RUSTFLAGS="--cfg worker_model" cargo test -p worker-core --release frames::model`.
 //!
 //! The bytes of a slot are a cell in which loom finds every access that is not ordered: if a frame could
 //! be written while it is read, or read before it is written, the model fails. `cases` has the models;
