@@ -10,9 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 use support::processes;
 use support::{eventually, rerun, watchdog};
-use worker_core::{
-    Builder, CallError, ForkServer, Link, Restart, SpawnError, StartMethod, process_actor,
-};
+use worker_core::{Builder, CallError, ForkServer, Link, Restart, SpawnError, StartMethod, process_actor};
 
 const MIB: usize = 1 << 20;
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];

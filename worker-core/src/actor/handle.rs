@@ -257,7 +257,10 @@ impl<A: Actor> Handle<A> {
                 Err(WriteError::Value(cause)) => {
                     Pending::new(Err(fault_error::<R, E>(Fault::Value(cause), false)), decode)
                 }
-                Err(WriteError::OutOfRoom) => unreachable!("the heap has no end"),
+                Err(WriteError::OutOfRoom) => {
+                    let error = io::Error::new(io::ErrorKind::OutOfMemory, NO_MEMORY);
+                    Pending::new(Err(fault_error::<R, E>(Fault::Memory(error), false)), decode)
+                }
             };
         }
         let mut killed = false;
@@ -376,6 +379,6 @@ fn encoded<C: serde::Serialize>(constructor: &C) -> Result<Encoded, EncodeError>
         }
         Ok(encoded) => Ok(encoded),
         Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),
-        Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>("the heap has no end")),
+        Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>(NO_MEMORY)),
     }
 }

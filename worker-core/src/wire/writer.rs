@@ -17,6 +17,9 @@ enum Target<'target> {
     Count(usize),
 }
 
+/// What is said where the target was a vector.
+pub(crate) const NO_MEMORY: &str = "there is not enough memory for the message";
+
 /// The room ended before the value did; of a vector, the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfRoom;

@@ -26,7 +26,7 @@ use crate::sys::while_doing;
 use crate::wire::codec::WriteError;
 use crate::wire::descriptors::{Attached, Parcel, attached_by};
 use crate::wire::kind::Kind;
-use crate::wire::writer::Writer;
+use crate::wire::writer::{NO_MEMORY, Writer};
 
 const HEAD_BYTES: usize = 24;
 /// What one receive takes at most, and the longest buffer that is kept.
@@ -96,7 +96,7 @@ pub(crate) struct Outgoing {
 
 #[cold]
 fn no_memory() -> io::Error {
-    io::Error::new(io::ErrorKind::OutOfMemory, "there is not enough memory for the message")
+    io::Error::new(io::ErrorKind::OutOfMemory, NO_MEMORY)
 }
 
 impl Outgoing {
