@@ -26,6 +26,7 @@ use crate::process::{
 use crate::wire::codec::{self, WriteError};
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
+use crate::wire::writer::NO_MEMORY;
 
 /// An actor, held from outside: clones of it mean the same actor, from any thread.
 ///
