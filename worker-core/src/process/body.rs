@@ -14,13 +14,14 @@ use nix::sys::signal::Signal;
 
 use super::builder::{Builder, ExitListener};
 use super::protocol::{self, Notice, Refusal};
-use super::start::{Held, Keeper, Refused};
+use super::start::{Keeper, Refused};
 use super::usage::Usage;
 use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
 use crate::link::beside::Beside;
 use crate::link::{Herald, LinkKind};
 use crate::sys::clock::Moment;
+use crate::sys::held::{Held, Here};
 use crate::sys::pidfd::PidFd;
 
 /// Time that a backend which has closed its link gets at least to be gone, before it is killed.
@@ -50,6 +51,8 @@ pub(crate) struct Body {
     /// Whether the listener has been told of the end.
     told: AtomicBool,
     _held: Held,
+    /// In a fork of this program the process is somebody else's: it is not asked, not waited for, not killed.
+    here: Here,
     keeper: Keeper,
 }
 
@@ -100,6 +103,7 @@ impl Body {
             on_exit: builder.on_exit.clone(),
             told: AtomicBool::new(false),
             _held: held,
+            here: Here::now(),
             keeper,
         }
     }
@@ -121,12 +125,18 @@ impl Body {
             on_exit: None,
             told: AtomicBool::new(false),
             _held: held,
+            here: Here::now(),
             keeper: Keeper::Elsewhere { is_thread },
         }
     }
 
     /// What somebody else needs to hold the actor too. The backend looks for newcomers from now on.
     pub(super) fn give(&self) -> io::Result<Given> {
+        if !self.is_ours() {
+            return Err(io::Error::other(
+                "a frontend belongs to the process that got it, not to a fork of that",
+            ));
+        }
         let Some(birth) = self.born() else { return Err(io::Error::other("the actor was never made")) };
         // Before the door can be anywhere else (N1 of `link::newcomers`).
         self.herald.tell();
@@ -155,6 +165,11 @@ impl Body {
         if !self.told.swap(true, Ordering::Relaxed) {
             listener.tell(exit);
         }
+    }
+
+    /// Whether this process made it, and is no fork of the one that did.
+    pub(super) fn is_ours(&self) -> bool {
+        self.here.is_it()
     }
 
     /// Grace before SIGTERM.
@@ -251,6 +266,11 @@ impl Body {
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
+        if !self.is_ours() {
+            return Err(io::Error::other(
+                "a frontend belongs to the process that got it, not to a fork of that",
+            ));
+        }
         let Some(birth) = self.born() else { return Ok(()) };
         if !self.keeper.is_thread() {
             return birth.pidfd.signal(signal);
@@ -328,6 +348,10 @@ impl Body {
         Some((Exit::new(birth.pid, &self.name, reason), self.seen_ended.get().copied()?))
     }
 
+    pub(super) fn unknown_exit(&self) -> Exit {
+        self.unknown_end().0
+    }
+
     fn unknown_end(&self) -> (Exit, Option<Moment>) {
         let reason = if self.keeper.is_elsewhere() { ExitReason::Untold } else { ExitReason::Unknown };
         (Exit::new(self.pid(), &self.name, reason), self.seen_ended.get().copied())
@@ -335,6 +359,10 @@ impl Body {
 
     /// Finds out how the backend ended, once its link has.
     pub(super) fn find_death(&self, ending: Ending) -> Death {
+        if !self.is_ours() {
+            let (exit, gone_at) = self.unknown_end();
+            return Death { exit, gone_at };
+        }
         // Its exit handlers run behind the end of its link, and belong to its time to stop.
         if self.keeper.is_elsewhere() {
             return self.find_death_elsewhere();

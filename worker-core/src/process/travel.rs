@@ -7,7 +7,7 @@
 //! at any moment, and a message that is lost or written twice leaves nothing behind but doors that close.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::body::{Body, Given};
 use super::builder::OnTimeout;
 use super::life::Life;
 use super::lives::Lives;
-use super::start::Held;
 use crate::calls::{Client, identity};
 use crate::link::beside::Beside;
 use crate::link::{self, Herald, LinkKind, NewLink, newcomers};
+use crate::sys::held::Held;
 use crate::sys::limits::with_descriptors;
 use crate::sys::pidfd::PidFd;
 use crate::wire::descriptors;
@@ -80,7 +80,7 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
     // The backend has its ends, or is gone; held here too, its end would not show.
     drop((far_end, theirs, beside));
     let door = Arc::new(Beside::from(door));
-    let held = ours.descriptors().iter().chain([&door.as_fd()]).map(AsRawFd::as_raw_fd).collect();
+    let held = Held::new(ours.descriptors().into_iter().chain([door.as_fd()]));
     let given = Given {
         name: travelling.name,
         id: travelling.id,
@@ -90,7 +90,7 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
         stop_timeout: travelling.stop_timeout,
         is_thread: travelling.is_thread,
     };
-    let body = Arc::new(Body::elsewhere(given, Herald::of(&ours), Held::new(held)));
+    let body = Arc::new(Body::elsewhere(given, Herald::of(&ours), held));
     let watched = Arc::clone(&body);
     let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
     let on_timeout = if travelling.kills_at_timeout { OnTimeout::Kill } else { OnTimeout::Abandon };

@@ -74,6 +74,9 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        if !self.side.memory.is_here() {
+            return Ok(None);
+        }
         loop {
             let Some(record) = self.consumer.next(&self.side.memory).map_err(|_| Broken)? else {
                 return Ok(None);
@@ -238,6 +241,9 @@ impl Incoming {
     }
 
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
+        if !self.side.memory.is_here() {
+            return Ok(Wake::Gone);
+        }
         self.last_sleep_began = None;
         let patient = deadline.is_none_or(|deadline| deadline > Instant::now());
         if self.is_ready(interest) || (patient && self.spin(interest, || false)) {
