@@ -19,7 +19,7 @@ const BOTH: [LinkKind; 2] = [LinkKind::Shared, LinkKind::Socket];
 fn link(kind: LinkKind) -> (LinkEnd, LinkEnd) {
     let (beside, far_end) = Beside::pair().unwrap();
     let NewLink { ours, theirs, .. } = super::create(kind, Arc::new(beside)).unwrap();
-    (ours, super::open(kind, theirs, far_end).unwrap())
+    (ours, super::open(kind, theirs, Arc::new(Beside::from(far_end))).unwrap())
 }
 
 /// Sends the number and the descriptor that stands for it.
@@ -151,7 +151,7 @@ fn a_side_that_says_it_sent_descriptors_and_did_not_has_broken_the_protocol() {
     let (beside, far_end) = Beside::pair().unwrap();
     let beside = Arc::new(beside);
     let NewLink { mut ours, theirs, .. } = super::create(LinkKind::Shared, Arc::clone(&beside)).unwrap();
-    let mut backend = super::open(LinkKind::Shared, theirs, far_end).unwrap();
+    let mut backend = super::open(LinkKind::Shared, theirs, Arc::new(Beside::from(far_end))).unwrap();
     send(&mut backend, 1, &tracked().1, 0).unwrap();
     beside.take_parcel(0).unwrap();
     assert!(ours.incoming.next().is_err());

@@ -36,7 +36,7 @@ conformance!(
 fn pair(kind: LinkKind) -> (LinkEnd, LinkEnd) {
     let (beside, other_beside) = Beside::pair().unwrap();
     let NewLink { kind, ours, theirs } = create(kind, Arc::new(beside)).unwrap();
-    (ours, open(kind, theirs, other_beside).unwrap())
+    (ours, open(kind, theirs, Arc::new(Beside::from(other_beside))).unwrap())
 }
 
 /// Bytes by which a message can be told from every other, and each of its parts from the others.
