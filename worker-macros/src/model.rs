@@ -160,6 +160,8 @@ pub(crate) enum Carriage {
     Ref,
     /// `Option<&T>` as `Option<Ref<'a, T>>`.
     OptionalRef,
+    /// `BorrowedFd<'_>` as `Lent<'a>`.
+    Descriptor,
 }
 
 /// What a method gives back.

@@ -81,22 +81,19 @@ impl<A> fmt::Debug for Access<'_, A> {
     }
 }
 
-/// One error for all `async` methods of an actor, where it is built without a runtime.
-#[cfg(not(feature = "tokio"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __async_methods {
-    () => {
-        ::core::compile_error!(
-            "an `async fn` of an actor runs on tokio: enable the feature `tokio` of `worker-core`, or write `fn`"
-        );
-    };
-}
+/// The tasks that `async` methods are.
+#[derive(Debug)]
+pub struct Tasks(());
 
-/// With a runtime there is nothing to say.
+/// What runs tasks: with the feature `tokio`, tokio.
+#[diagnostic::on_unimplemented(
+    message = "an `async fn` of an actor runs on tokio, which this build is without",
+    label = "enable the feature `tokio` of `worker-core`, or write `fn`"
+)]
+pub trait HasRuntime {}
+
 #[cfg(feature = "tokio")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __async_methods {
-    () => {};
-}
+impl HasRuntime for Tasks {}
+
+/// One error for all `async` methods of an actor that is built without a runtime.
+pub fn has_runtime<T: HasRuntime>() {}

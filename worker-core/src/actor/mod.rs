@@ -17,7 +17,7 @@ mod remote;
 mod reply;
 mod serving;
 
-pub use access::{Access, AsyncActor};
+pub use access::{Access, AsyncActor, HasRuntime, Tasks, has_runtime};
 pub use birth::Birth;
 pub use context::Context;
 pub use contract::{Actor, Frontend};

@@ -8,7 +8,7 @@ use syn::spanned::Spanned as _;
 
 use super::actor::{Message, allow_deprecated};
 use super::arms::Pattern;
-use super::{Expansion, arms, replies};
+use super::{Expansion, arms, replies, types};
 use crate::model::Method;
 use crate::names::generated_at;
 
@@ -27,9 +27,10 @@ pub(super) fn implementation(expansion: &Expansion<'_>, requests: &Message<'_>) 
     let (actor, runtime) = (expansion.actor, expansion.runtime);
     // A build without tokio refuses it there.
     let at = generated_at(actor.asyncness()?.span());
-    let mut path = runtime.clone();
-    path.segments.push(Ident::new("__async_methods", at).into());
-    let check = quote_spanned!(at=> #path! {});
+    let located = types::located(runtime, at);
+    let check = quote_spanned! {at=>
+        const _: fn() = #located::__private::has_runtime::<#located::__private::Tasks>;
+    };
     let (cfgs, self_ty) = (expansion.cfgs(), &actor.self_ty);
     let (declaration, where_clause) =
         (expansion.generics.declaration(None), &expansion.generics.where_clause);

@@ -56,7 +56,7 @@ impl ::worker_core::Actor for Fetcher {
         backend.live_async()
     }
 }
-::worker_core::__async_methods! {}
+const _: fn() = ::worker_core::__private::has_runtime::<::worker_core::__private::Tasks>;
 impl ::worker_core::__private::AsyncActor for Fetcher {
     fn is_exclusive(request: &Self::Request<'_>) -> bool {
         match request {

@@ -14,7 +14,7 @@ fn exported_functions_are_plain() {
     );
     items("pub async fn a(&self) {} #[oneway] pub async fn b(&mut self) {}", &[]);
     items(
-        "pub async fn with(n: u8) -> Self {}",
+        "pub async fn open(n: u8) -> Self {}",
         &[("a constructor cannot be `async`: begin what waits in a method", "async")],
     );
     items(
