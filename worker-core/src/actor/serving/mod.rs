@@ -58,10 +58,13 @@ fn serve_with<A: Actor>(start: BackendStart, construct: impl FnOnce(&[u8], Attac
 /// What a constructor came to; an outer error is that of its arguments.
 type Made<A> = Result<Result<A, Stillborn>, DecodeError>;
 
+/// Makes the actor from the first message.
+type Construct<'make, A> = Box<dyn FnOnce(&[u8], Attached) -> Made<A> + 'make>;
+
 /// A backend before its life.
 pub struct Backend<'make, A> {
     start: BackendStart,
-    construct: Box<dyn FnOnce(&[u8], Attached) -> Made<A> + 'make>,
+    construct: Construct<'make, A>,
 }
 
 impl<A: Actor> Backend<'_, A> {
