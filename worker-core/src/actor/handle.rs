@@ -119,6 +119,10 @@ impl<A: Actor> Handle<A> {
             Err(Fault::NotSent(exit) | Fault::Exited(exit)) => SpawnError::Exited(exit),
             Err(Fault::Value(cause)) => SpawnError::Encode(EncodeError::new::<A::Constructor<'_>>(cause)),
             Err(Fault::Memory(error)) => SpawnError::Io(error),
+            Err(Fault::Circle(chain)) => SpawnError::Io(io::Error::new(
+                io::ErrorKind::Deadlock,
+                format!("its constructor waits for the actor that spawns it: {}", chain.join(" -> ")),
+            )),
             Err(Fault::TimedOut | Fault::NotSentInTime) => unreachable!("a spawn has no deadline"),
         };
         // Nothing is left behind: the process, which has no actor, is ending, and gets the time to. One
@@ -212,14 +216,7 @@ impl<A: Actor> Handle<A> {
             return Err(fault_error::<R, E>(fault, false));
         }
         let outcome = self.lives().attempt(deadline, |life| {
-            let ticket = life.client.start(kind, payload, deadline);
-            let outcome = ticket.and_then(|ticket| {
-                life.client.wait(ticket, deadline).inspect_err(|fault| {
-                    if let Fault::TimedOut = fault {
-                        life.client.forget(ticket);
-                    }
-                })
-            });
+            let outcome = life.client.call(kind, payload, deadline);
             outcome.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
         });
         match outcome {

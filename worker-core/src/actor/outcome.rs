@@ -58,6 +58,7 @@ pub(super) fn fault_error<R: ?Sized, E>(fault: Fault, killed: bool) -> CallError
         Fault::NotSentInTime => CallError::NotSentInTime { killed },
         Fault::Exited(exit) => CallError::Exited(exit),
         Fault::TimedOut => CallError::TimedOut { killed },
+        Fault::Circle(chain) => CallError::WouldDeadlock { chain },
         Fault::Value(cause) => CallError::Encode(EncodeError::new::<R>(cause)),
         Fault::Memory(error) => CallError::Encode(EncodeError::new::<R>(error)),
     }

@@ -9,6 +9,7 @@ use std::fmt;
 use super::context::Context;
 use super::contract::Actor;
 use super::crossing::{Crossing, Side};
+use crate::calls::waits;
 use crate::errors::{DecodeError, EncodeError, PanicReport};
 use crate::link::{Interest, LinkEnd, Payload, SendError, Wake};
 use crate::wire::borrowed::Lent;
@@ -29,6 +30,8 @@ pub(super) struct Replies<'link> {
     /// A one-way request takes no reply, whatever happens.
     wanted: bool,
     answered: Cell<bool>,
+    /// It slept at the link, for room.
+    waited: Cell<bool>,
 }
 
 /// What a method gave, about to be sent.
@@ -107,7 +110,7 @@ impl<A: Actor> fmt::Debug for Call<'_, A> {
 
 impl<'link> Replies<'link> {
     pub(super) fn new(link: &'link RefCell<LinkEnd>, id: u64, wanted: bool) -> Self {
-        Self { link, id, wanted, answered: Cell::new(false) }
+        Self { link, id, wanted, answered: Cell::new(false), waited: Cell::new(false) }
     }
 
     /// Sends a reply that holds a `T`, or says why there is none.
@@ -143,27 +146,42 @@ impl<'link> Replies<'link> {
         self.wanted && !self.answered.get()
     }
 
+    /// Whether a reply has slept at the link, where it may have taken a ring for others.
+    #[cfg(feature = "tokio")]
+    pub(super) fn has_waited(&self) -> bool {
+        self.waited.get()
+    }
+
     fn try_send(&self, kind: Kind, payload: Payload<'_>) -> Result<(), String> {
         if !self.is_owed() {
             return Ok(());
         }
         let mut link = self.link.borrow_mut();
-        let LinkEnd { outgoing, incoming, outbox } = &mut *link;
+        if link.has_kept() {
+            link.keep(kind, self.id, payload, None)?;
+            self.answered.set(true);
+            return Ok(());
+        }
+        let LinkEnd { outgoing, incoming, outbox, peer } = &mut *link;
         loop {
             match outgoing.send(kind, self.id, payload) {
                 Ok(_) => {
                     self.answered.set(true);
                     outgoing.notify();
+                    waits::answered(*peer, self.id);
                     return Ok(());
                 }
                 Err(SendError::NoRoom(room)) if outbox.keeps => {
                     outgoing.notify();
-                    link.keep(kind, self.id, payload, room)?;
+                    link.keep(kind, self.id, payload, Some(room))?;
                     self.answered.set(true);
+                    // The loop has to look for room now.
+                    self.waited.set(true);
                     return Ok(());
                 }
                 Err(SendError::NoRoom(room)) => {
                     outgoing.notify();
+                    self.waited.set(true);
                     let interest = Interest { message: false, room: Some(room) };
                     match incoming.wait(interest, None) {
                         Ok(Wake::Rung) => {}

@@ -18,6 +18,24 @@ pub(crate) fn served() -> u64 {
     SERVED.get()
 }
 
+/// The actor of this process, where that is one; zero in a program, and where actors are threads of it.
+static OF_PROCESS: AtomicU64 = AtomicU64::new(0);
+
+/// The actor in whose name this thread holds others: the one it serves, or that of the process.
+pub(crate) fn holder() -> u64 {
+    // Relaxed: it is set before there is a second thread.
+    match served() {
+        0 => OF_PROCESS.load(Ordering::Relaxed),
+        id => id,
+    }
+}
+
+/// Says which actor this process is.
+pub(crate) fn set_of_process(id: u64) {
+    // Relaxed: see `holder`.
+    OF_PROCESS.store(id, Ordering::Relaxed);
+}
+
 /// Says which actor this thread serves from now on.
 pub(crate) fn set(id: u64) {
     SERVED.set(id);

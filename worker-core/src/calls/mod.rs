@@ -5,6 +5,7 @@
 mod client;
 pub(crate) mod identity;
 mod table;
+pub(crate) mod waits;
 mod watch;
 
 pub(crate) use client::{Client, Death, Ending, Fault, NotNow, Outcome, Ticket};

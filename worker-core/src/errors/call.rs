@@ -58,6 +58,13 @@ pub enum CallError<E = Infallible> {
         /// Whether the backend was ended because of it.
         killed: bool,
     },
+    /// The call would wait for itself: the actor that made it is waited for, through these others, by the
+    /// one that it called. A call was not sent; of a [`Pending`](crate::Pending) only the wait is given up,
+    /// and its method still runs. See `docs/actors_together.md` for ways out.
+    WouldDeadlock {
+        /// Names of the actors, each waiting for the next, and the last for the first, which is the caller.
+        chain: Vec<String>,
+    },
     /// An argument or the result could not be encoded; the actor lives on.
     Encode(EncodeError),
     /// An argument or the result could not be decoded; the actor lives on.
@@ -83,6 +90,11 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::NotSentInTime { killed: true } => formatter.write_str(
                 "the request was not sent: the deadline passed while it waited; the backend was killed",
             ),
+            Self::WouldDeadlock { chain } => {
+                formatter.write_str("the call would wait for itself: ")?;
+                chain.iter().try_for_each(|name| write!(formatter, "`{name}` -> "))?;
+                write!(formatter, "`{}`", chain.first().map_or("", String::as_str))
+            }
             Self::Encode(error) => error.fmt(formatter),
             Self::Decode(error) => error.fmt(formatter),
         }

@@ -106,6 +106,11 @@ impl Beside {
         Ok(())
     }
 
+    /// Whether newcomers' messages were received already, by who looked for something else.
+    pub(crate) fn has_knocks(&self) -> bool {
+        !self.received().knocks.is_empty()
+    }
+
     /// Takes out what newcomers have sent, without waiting; and whether every other end is closed.
     pub(super) fn take_knocks(&self) -> (Vec<Message>, bool) {
         let mut received = self.received();

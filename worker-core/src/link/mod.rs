@@ -55,6 +55,8 @@ pub(crate) struct LinkEnd {
     pub(crate) outgoing: Outgoing,
     pub(crate) incoming: Incoming,
     pub(crate) outbox: Outbox,
+    /// The actor at the other end, as a backend knows it; zero if it is none.
+    pub(crate) peer: u64,
 }
 
 /// The half that sends.

@@ -1,10 +1,12 @@
-//! A reply for which there was no room, kept so that its reader keeps nobody else waiting.
+//! Replies for which there was no room, kept so that their reader keeps nobody else waiting.
 //! Not here: who looks for room, and when (`actor::serving`).
 //! Layer 3: over `link`.
 //!
-//! * O1: while a reply is kept, no request is taken from the link it belongs to. So at most one is kept a
-//!   link, replies keep their order, and whoever does not take in its replies stops its own requests alone.
+//! * O1: while a reply is kept, no request is taken from the link it belongs to. So no more are kept than
+//!   requests were begun before, replies keep their order, and whoever does not take in its replies stops
+//!   its own requests alone.
 
+use std::collections::VecDeque;
 use std::io;
 
 use super::{Interest, LinkEnd, Payload, Room, SendError};
@@ -18,7 +20,9 @@ use crate::wire::writer::Writer;
 pub(crate) struct Outbox {
     /// Whether the backend has other things to do than to wait for room on this link.
     pub(crate) keeps: bool,
-    kept: Option<Box<Kept>>,
+    kept: VecDeque<Kept>,
+    /// When to try the first of them again.
+    room: Option<Room>,
 }
 
 /// A reply as bytes.
@@ -28,11 +32,12 @@ struct Kept {
     id: u64,
     bytes: Vec<u8>,
     attached: Attached,
-    room: Room,
 }
 
 impl LinkEnd {
-    /// Keeps a message that has just met [`SendError::NoRoom`], to be sent by [`LinkEnd::flush`].
+    /// Keeps a message for which there is no room, to be sent by [`LinkEnd::flush`].
+    ///
+    /// With `room`, it has just met [`SendError::NoRoom`]; without, others wait before it.
     ///
     /// # Errors
     ///
@@ -42,46 +47,50 @@ impl LinkEnd {
         kind: Kind,
         id: u64,
         payload: Payload<'_>,
-        room: Room,
+        room: Option<Room>,
     ) -> Result<(), String> {
         let mut bytes = Vec::new();
         let (written, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut bytes)));
         match written {
             Ok(()) => {}
             Err(WriteError::Value(cause)) => return Err(cause),
-            Err(WriteError::OutOfRoom) => return Err("the heap has no end".to_owned()),
+            Err(WriteError::OutOfRoom) => return Err("there is no memory for it".to_owned()),
         }
-        self.outbox.kept = Some(Box::new(Kept { kind, id, bytes, attached, room }));
+        self.outbox.kept.push_back(Kept { kind, id, bytes, attached });
+        self.outbox.room = self.outbox.room.or(room);
         Ok(())
     }
 
     /// Whether a message waits for room.
     #[inline]
     pub(crate) fn has_kept(&self) -> bool {
-        self.outbox.kept.is_some()
+        !self.outbox.kept.is_empty()
     }
 
-    /// Sends what is kept, if there is room now; says whether nothing is kept any more.
-    pub(crate) fn flush(&mut self) -> bool {
-        let Some(mut kept) = self.outbox.kept.take() else { return true };
-        let sent = self.outgoing.send(kept.kind, kept.id, &|writer| kept.write(writer));
-        self.outgoing.notify();
-        match sent {
-            Err(SendError::NoRoom(room)) => {
-                kept.room = room;
-                self.outbox.kept = Some(kept);
-                false
+    /// Sends what is kept, as far as there is room now, and tells of each by its id; says whether nothing is
+    /// kept any more.
+    pub(crate) fn flush(&mut self, mut sent: impl FnMut(u64)) -> bool {
+        self.outbox.room = None;
+        while let Some(kept) = self.outbox.kept.front() {
+            match self.outgoing.send(kept.kind, kept.id, &|writer| kept.write(writer)) {
+                Err(SendError::NoRoom(room)) => {
+                    self.outbox.room = Some(room);
+                    break;
+                }
+                // Sent; or there is nobody to send it to, or no memory for it, which its reader cannot be told.
+                _ => sent(kept.id),
             }
-            // Sent; or there is nobody to send it to, or no memory for it, which its reader cannot be told.
-            _ => true,
+            self.outbox.kept.pop_front();
         }
+        self.outgoing.notify();
+        self.outbox.kept.is_empty()
     }
 
-    /// What this link waits for: a message, or room for the one that is kept (O1).
+    /// What this link waits for: a message, or room for what is kept (O1).
     pub(crate) fn interest(&self) -> Interest {
-        match &self.outbox.kept {
-            None => Interest::MESSAGE,
-            Some(kept) => Interest { message: false, room: Some(kept.room) },
+        match self.outbox.room {
+            Some(room) if self.has_kept() => Interest { message: false, room: Some(room) },
+            _ => Interest::MESSAGE,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::builder::{Builder, ExitListener};
 use super::protocol::{self, Notice, Refusal};
 use super::start::{Keeper, Refused};
 use super::usage::Usage;
+use crate::calls::waits::Target;
 use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
 use crate::link::beside::Beside;
@@ -36,6 +37,8 @@ pub(crate) struct Body {
     name: String,
     /// Who the actor is, in this life.
     id: u64,
+    /// As whoever waits for it knows it.
+    target: Arc<Target>,
     stop_timeout: Duration,
     /// On it the fork server tells of birth and end; and it is the door for whoever is given the actor.
     beside: Arc<Beside>,
@@ -86,13 +89,16 @@ impl Body {
         held: Held,
     ) -> Self {
         let birth = OnceLock::new();
+        let target = Arc::new(Target::new(id, &name));
         if let Some(descriptor) = keeper.take_thread() {
             let pidfd = PidFd::from(descriptor);
+            target.set_pid(std::process::id());
             birth.get_or_init(|| Ok(Birth { pid: std::process::id(), pidfd }));
         }
         Self {
             name,
             id,
+            target,
             stop_timeout: builder.stop_timeout,
             beside,
             herald,
@@ -112,9 +118,12 @@ impl Body {
     pub(super) fn elsewhere(given: Given, herald: Herald, held: Held) -> Self {
         let Given { name, id, pid, pidfd, door, stop_timeout, is_thread } = given;
         let birth = OnceLock::from(Ok(Birth { pid, pidfd }));
+        let target = Arc::new(Target::new(id, &name));
+        target.set_pid(pid);
         Self {
             name,
             id,
+            target,
             stop_timeout,
             beside: door,
             herald,
@@ -149,6 +158,11 @@ impl Body {
             stop_timeout: self.stop_timeout,
             is_thread: self.keeper.is_thread(),
         })
+    }
+
+    /// As whoever waits for it knows it.
+    pub(super) fn target(&self) -> Arc<Target> {
+        Arc::clone(&self.target)
     }
 
     /// What kind of link the backend listens on.
@@ -299,6 +313,7 @@ impl Body {
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
                 let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
+                self.target.set_pid(pid);
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),

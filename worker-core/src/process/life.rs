@@ -135,6 +135,9 @@ impl Starting {
             },
             Ok(Outcome { kind: Kind::Failed, .. }) => "its constructor returned an error".to_owned(),
             Ok(_) => "its constructor could not read its arguments".to_owned(),
+            Err(Fault::Circle(chain)) => {
+                format!("its constructor waits for whoever restarts it: {}", chain.join(" -> "))
+            }
             Err(_) => match self.life.body.wait_born() {
                 Ok(()) => "it ended before its constructor was done".to_owned(),
                 Err(refused) => refused.to_string(),

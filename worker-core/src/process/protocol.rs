@@ -54,6 +54,10 @@ pub(super) struct Surroundings {
     pub(super) name: String,
     /// Who the actor is, in this life.
     pub(super) id: u64,
+    /// The actor that has it made; zero if that is none.
+    pub(super) spawner: u64,
+    /// Whether the last descriptor is the table of waits.
+    pub(super) has_waits: bool,
     pub(super) has_directory: bool,
     /// Soft limit of open descriptors that the backend shall have.
     pub(super) open_files_soft: u64,

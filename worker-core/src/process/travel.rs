@@ -76,7 +76,7 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
     let beside = Arc::new(beside);
     let link = with_descriptors(|| link::create(travelling.link, Arc::clone(&beside)))?;
     let NewLink { kind, ours, theirs } = link;
-    newcomers::knock(door.as_fd(), kind, identity::served(), &far_end, &theirs)?;
+    newcomers::knock(door.as_fd(), kind, identity::holder(), &far_end, &theirs)?;
     // The backend has its ends, or is gone; held here too, its end would not show.
     drop((far_end, theirs, beside));
     let door = Arc::new(Beside::from(door));
@@ -92,7 +92,7 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
     };
     let body = Arc::new(Body::elsewhere(given, Herald::of(&ours), held));
     let watched = Arc::clone(&body);
-    let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
+    let client = Client::new(ours, body.target(), Box::new(move |ending| watched.find_death(ending)));
     let on_timeout = if travelling.kills_at_timeout { OnTimeout::Kill } else { OnTimeout::Abandon };
     Lives::new(Arc::new(Life { client: Arc::new(client), body }), on_timeout, None)
 }

@@ -5,7 +5,7 @@
 use std::{fs, io};
 
 use nix::errno::Errno;
-use nix::unistd::gettid;
+use nix::unistd::{Pid, gettid};
 
 /// Names of the threads of this process.
 ///
@@ -41,6 +41,19 @@ pub(crate) fn other_thread_names() -> io::Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// Whether there is a process of this number that has not ended; one that nothing is told of may run.
+///
+/// # Source
+///
+/// `/proc/PID/stat` in `proc(5)`.
+pub(crate) fn runs(pid: Pid) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // The name in the second field may hold anything; the state follows its last bracket.
+        Ok(stat) => !matches!(stat.rsplit_once(") ").map(|(_, rest)| &rest[..1]), Some("Z" | "X")),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 /// How many descriptors this process has open.

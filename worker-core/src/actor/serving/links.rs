@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use nix::poll::PollFlags;
 
+use crate::calls::waits;
 use crate::link::beside::Beside;
 use crate::link::newcomers::{self, Newcomer};
 use crate::link::{Arrived, Incoming, Interest, LinkEnd, Wake};
@@ -31,6 +32,8 @@ pub(super) struct Links {
     door: Option<Arc<Beside>>,
     /// Whether anybody may knock: before, nobody looks.
     heeds_door: bool,
+    /// How often links have come and gone.
+    changes: u64,
 }
 
 /// One link, and whether its other end is still there.
@@ -65,7 +68,7 @@ impl Links {
         first.borrow_mut().outbox.keeps = heeds_door;
         // The numbers of the first link are kept from forks since the process began.
         let peer = Peer { link: first, gone: false, is_self: false, _closed_in_forks: ClosedInForks::none() };
-        Self { all: vec![peer], turn: 0, id, door: Some(door), heeds_door }
+        Self { all: vec![peer], turn: 0, changes: 0, id, door: Some(door), heeds_door }
     }
 
     /// The link, if there is exactly one and nobody can have made another.
@@ -84,6 +87,7 @@ impl Links {
     /// Looks for newcomers from now on.
     pub(super) fn heed_door(&mut self) {
         self.heeds_door = true;
+        self.changes += 1;
         for peer in &self.all {
             let mut link = peer.link.borrow_mut();
             link.incoming.heed_given(false);
@@ -103,15 +107,34 @@ impl Links {
         self.all.iter().all(|peer| peer.is_self) && (has_self || self.door.is_none())
     }
 
+    /// Whether a reply waits for room, so that there is more to sleep for than messages.
+    #[cfg(feature = "tokio")]
+    pub(super) fn have_kept(&self) -> bool {
+        self.all.iter().any(|peer| peer.link.borrow().has_kept())
+    }
+
+    /// Differs from one set of links to the next.
+    #[cfg(feature = "tokio")]
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Looks at the link whose turn it is (T1), and passes the turn on.
     pub(super) fn take_turn(&mut self) -> Look {
         self.turn = if self.turn + 1 < self.all.len() { self.turn + 1 } else { 0 };
         let Some(peer) = self.all.get(self.turn) else { return Look::Nothing };
         let looked = {
             let mut link = peer.link.borrow_mut();
-            // A reply that waits for room goes first (O1 of `link::outbox`); of a link that is gone it is
-            // thrown away, for the requests behind it are still to be run.
-            if link.has_kept() && !link.flush() && !peer.gone { Ok(None) } else { link.incoming.next() }
+            // Replies that wait for room go first (O1 of `link::outbox`); those of a link that is gone are
+            // thrown away, for the requests behind them are still to be run.
+            let waits = link.has_kept() && {
+                let peer = link.peer;
+                let is_empty = link.flush(|call| waits::answered(peer, call));
+                // What to sleep at is another event then.
+                self.changes += u64::from(is_empty);
+                !is_empty
+            };
+            if waits && !peer.gone { Ok(None) } else { link.incoming.next() }
         };
         match looked {
             Ok(Some(arrived)) => Look::Message(Rc::clone(&peer.link), arrived),
@@ -119,6 +142,7 @@ impl Links {
             // Its last words are taken in; or it makes no sense, and there is nothing to serve on it.
             Ok(None) | Err(_) => {
                 self.all.swap_remove(self.turn);
+                self.changes += 1;
                 Look::Nothing
             }
         }
@@ -140,7 +164,12 @@ impl Links {
             let interest = link.interest();
             link.incoming.announce_sleep(interest);
         }
-        !self.all.iter().any(Peer::is_ready)
+        // What was received in passing, by a message that looked for its descriptors, shows on no descriptor.
+        !self.has_knocks() && !self.all.iter().any(Peer::is_ready)
+    }
+
+    fn has_knocks(&self) -> bool {
+        self.heeds_door && self.door.as_ref().is_some_and(|door| door.has_knocks())
     }
 
     /// Shows what to sleep at: the links in their order, then the door if anybody may knock.
@@ -161,7 +190,7 @@ impl Links {
             let broke_off = shown.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL);
             peer.gone |= broke_off || !matches!(wake, Ok(Wake::Rung));
         }
-        if shown.get(self.all.len()).is_some_and(|door| !door.is_empty()) {
+        if shown.get(self.all.len()).is_some_and(|door| !door.is_empty()) || self.has_knocks() {
             self.open_door();
         }
     }
@@ -169,12 +198,14 @@ impl Links {
     fn open_door(&mut self) {
         let Some(door) = &self.door else { return };
         let (newcomers, closed) = newcomers::take_in(door);
+        self.changes += 1;
         if closed {
             self.door = None;
         }
         for Newcomer { mut link, from } in newcomers {
             let closed_in_forks = ClosedInForks::new(&link.descriptors());
             link.outbox.keeps = true;
+            link.peer = from;
             let link = Rc::new(RefCell::new(link));
             let is_self = from == self.id;
             self.all.push(Peer { link, gone: false, is_self, _closed_in_forks: closed_in_forks });

@@ -53,7 +53,9 @@ use std::{fmt, io};
 use leading::{Goal, Lead};
 
 use super::table::{Look, Reply, Table};
+use super::waits::{self, Target};
 use super::watch::Watchers;
+use crate::calls::identity;
 use crate::errors::Exit;
 use crate::link::{Incoming, LinkEnd, Outgoing, Payload, Room, Sent};
 use crate::sys::clock::Moment;
@@ -107,6 +109,8 @@ pub(crate) enum Fault {
     TimedOut,
     Value(String),
     Memory(io::Error),
+    /// The wait would be one for itself, through these actors.
+    Circle(Vec<String>),
 }
 
 /// Why a call did not leave at once.
@@ -119,6 +123,7 @@ pub(crate) enum NotNow {
 
 /// The frontend's end of a link, for any number of threads.
 pub(crate) struct Client {
+    target: Arc<Target>,
     sending: Mutex<Sending>,
     turn_free: Condvar,
     state: Mutex<State>,
@@ -198,8 +203,9 @@ impl Outcome {
 }
 
 impl Client {
-    pub(crate) fn new(end: LinkEnd, find_death: FindDeath) -> Self {
+    pub(crate) fn new(end: LinkEnd, target: Arc<Target>, find_death: FindDeath) -> Self {
         Self {
+            target,
             sending: Mutex::new(Sending { outgoing: end.outgoing, turn_taken: false }),
             turn_free: Condvar::new(),
             state: Mutex::default(),
@@ -230,6 +236,35 @@ impl Client {
         let (sent, _) = self.send(kind, id, payload, deadline)?;
         std::mem::forget(entered);
         Ok(Ticket { id, sent })
+    }
+
+    /// Calls, and waits for the reply: what would wait for itself is never sent.
+    ///
+    /// A call that timed out is forgotten.
+    #[inline]
+    pub(crate) fn call(
+        &self,
+        kind: Kind,
+        payload: Payload<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<Outcome, Fault> {
+        let id = {
+            let mut state = self.state();
+            if let Some(death) = &state.death {
+                return Err(Fault::NotSent(death.exit.clone()));
+            }
+            state.table.enter()
+        };
+        let entered = Entered { client: self, id };
+        let _waiting = waits::begin(&self.target, id).map_err(Fault::Circle)?;
+        let (sent, _) = self.send(kind, id, payload, deadline)?;
+        std::mem::forget(entered);
+        let ticket = Ticket { id, sent };
+        self.wait_noted(ticket, deadline).inspect_err(|fault| {
+            if let Fault::TimedOut = fault {
+                self.forget(ticket);
+            }
+        })
     }
 
     /// As [`Client::start`], if that takes no waiting.
@@ -279,6 +314,21 @@ impl Client {
     /// Waits for the reply of a call. Only a call that timed out is still to be ended.
     #[inline]
     pub(crate) fn wait(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<Outcome, Fault> {
+        if identity::served() == 0 || self.is_ready(ticket) {
+            return self.wait_noted(ticket, deadline);
+        }
+        match waits::begin(&self.target, ticket.id) {
+            Ok(_waiting) => self.wait_noted(ticket, deadline),
+            Err(circle) => {
+                self.forget(ticket);
+                Err(Fault::Circle(circle))
+            }
+        }
+    }
+
+    /// Waits; that it does is noted where it has to be.
+    #[inline]
+    fn wait_noted(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<Outcome, Fault> {
         let mut waiting_since = None;
         loop {
             let mut state = self.state();

@@ -3,6 +3,7 @@
 
 use super::layout::{Direction, FRONTEND, Layout, REPLIES};
 use super::*;
+use crate::calls::waits::Target;
 use crate::calls::{Client, Death, Fault};
 use crate::errors::{Exit, ExitReason};
 use crate::link::{Incoming as AnyIncoming, Outgoing as AnyOutgoing, SendError};
@@ -139,7 +140,11 @@ fn replies_without_end_keep_nobody_from_the_clock_or_from_a_death() {
             theirs.store(offset + 8, u64::MAX, Ordering::Relaxed);
         }
         let exit = Exit::new(1, "hostile", ExitReason::Unknown);
-        let client = Client::new(end, Box::new(move |_| Death { exit: exit.clone(), gone_at: None }));
+        let client = Client::new(
+            end,
+            Arc::new(Target::new(1, "test")),
+            Box::new(move |_| Death { exit: exit.clone(), gone_at: None }),
+        );
         let ticket = client.start(Kind::Request, &|_| Ok(()), None).unwrap();
         if is_alive {
             let now = Some(Instant::now());

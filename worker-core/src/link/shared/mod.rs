@@ -88,5 +88,6 @@ fn link_end(side: Side, sleeper: Sleeper, sends: Direction, receives: Direction)
         outgoing: super::Outgoing::Shared(Outgoing::new(Arc::clone(&side), sends)),
         incoming: super::Incoming::Shared(Incoming::new(side, sleeper, receives)),
         outbox: super::Outbox::default(),
+        peer: 0,
     }
 }

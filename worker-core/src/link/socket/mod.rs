@@ -82,6 +82,7 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         outgoing: super::Outgoing::Socket(outgoing),
         incoming: super::Incoming::Socket(incoming),
         outbox: super::Outbox::default(),
+        peer: 0,
     })
 }
 

@@ -130,6 +130,8 @@ pub(super) fn start(parent: &Slot, preload: CodeAddress) -> Result<Server, NotOr
         task: Task::Server,
         surroundings: Surroundings {
             id: 0,
+            spawner: 0,
+            has_waits: false,
             name: format!("fork-server of {executable}, preloaded"),
             has_directory: false,
             open_files_soft: limits::open_files_soft_of_user(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use nix::unistd::fchdir;
 
 use super::{Run, debugger};
+use crate::calls::{identity, waits};
 use crate::link::beside::Beside;
 use crate::link::{self, LinkEnd, LinkKind};
 use crate::process::fork_server::server;
@@ -75,7 +76,9 @@ pub(in crate::process) fn backend(
     let door = Arc::new(Beside::from(beside));
     let link = link::open(link, parts, Arc::clone(&door)).map_err(|error| Refusal::Other(error.to_string()));
     match link.and_then(|link| surroundings.settings.limit().map(|()| link)) {
-        Ok(link) => {
+        Ok(mut link) => {
+            identity::set_of_process(surroundings.id);
+            link.peer = surroundings.spawner;
             drop(failure);
             child::close_in_forks(&link.descriptors());
             child::close_in_forks(&[door.as_fd()]);
@@ -135,6 +138,11 @@ fn surround(surroundings: &Surroundings, descriptors: Vec<OwnedFd>) -> Vec<Owned
         && let Some(directory) = descriptors.next()
     {
         let _ = fchdir(directory);
+    }
+    if surroundings.has_waits
+        && let Some(table) = descriptors.next_back()
+    {
+        waits::inherit(table);
     }
     descriptors.collect()
 }

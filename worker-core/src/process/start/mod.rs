@@ -25,7 +25,7 @@ use super::body::Body;
 use super::builder::Builder;
 use super::fork_server::Server;
 use super::protocol::{Order, Surroundings, Task};
-use crate::calls::{Client, identity};
+use crate::calls::{Client, identity, waits};
 use crate::link::beside::Beside;
 use crate::link::{Herald, LinkKind, NewLink};
 use crate::sys::held::Held;
@@ -58,7 +58,7 @@ pub(super) struct NewBackend<'builder> {
     /// Our end of the socket beside the link, on which birth and end are told.
     beside: Arc<Beside>,
     far_end: OwnedFd,
-    /// The working directory if there is one, then the parts of the link.
+    /// The working directory if there is one, then the parts of the link, then the table of waits.
     descriptors: Vec<OwnedFd>,
 }
 
@@ -119,8 +119,12 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
     let directory = with_descriptors(working_directory)?;
     let id = identity::new();
+    let table =
+        waits::descriptor().map(|table| with_descriptors(|| table.try_clone_to_owned())).transpose()?;
     let surroundings = Surroundings {
         id,
+        spawner: identity::holder(),
+        has_waits: table.is_some(),
         name: cut(&name, TITLE_MAX_BYTES).to_owned(),
         has_directory: directory.is_some(),
         open_files_soft,
@@ -128,7 +132,7 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
         settings: builder.settings.clone(),
         waits_for_debugger: debugger::is_wanted_for(&name)?,
     };
-    let descriptors = directory.map(OwnedFd::from).into_iter().chain(theirs).collect();
+    let descriptors = directory.map(OwnedFd::from).into_iter().chain(theirs).chain(table).collect();
     let backend = NewBackend {
         builder,
         forced,
@@ -150,7 +154,7 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     let herald = Herald::of(&ours);
     let body = Arc::new(Body::new(name, id, builder, beside, herald, keeper, held));
     let watched = Arc::clone(&body);
-    let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
+    let client = Client::new(ours, body.target(), Box::new(move |ending| watched.find_death(ending)));
     Ok((client, body))
 }
 

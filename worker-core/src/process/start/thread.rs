@@ -56,8 +56,13 @@ pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
     if let Some(server) = &builder.fork_server {
         server.load_here()?;
     }
+    if surroundings.has_waits {
+        // It has that already, too.
+        drop(descriptors.pop());
+    }
     let door = Arc::new(Beside::from(far_end));
-    let link = link::open(kind, descriptors, Arc::clone(&door))?;
+    let mut link = link::open(kind, descriptors, Arc::clone(&door))?;
+    link.peer = surroundings.spawner;
     let (lives, ended) = with_descriptors(doorbell)?;
     let reason = Arc::new(OnceLock::new());
     let end = End { ended: Some(OwnedFd::from(ended)), reason: Arc::clone(&reason) };

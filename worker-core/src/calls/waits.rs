@@ -1,0 +1,396 @@
+//! Who waits for whom: a table that every backend of a program shares, to find calls that wait on themselves.
+//! Not here: the calls (`client`), and who an actor is (`identity`).
+//! Layer 4: over `sys::memory`.
+//!
+//! A backend that waits for a reply cannot serve. If the one it waits for waits for it in turn, through any
+//! number of others, all of them wait for ever. So each has an *entry* with a word, its *edge*, that says
+//! which call to whom it waits for, if its serving thread waits at all.
+//!
+//! * D1: whoever begins to wait stores its edge first and then walks from edge to edge, all in one order
+//!   that everybody agrees on (`SeqCst`). Of those who close a circle, the last to store sees all other
+//!   edges: at least one finds the circle, takes its edge back, and does not wait.
+//! * D2: whoever has sent a reply clears the edge that stands for it before it does anything else. So the
+//!   edge of a waiter whose reply is on its way is on nobody's walk: a backend between the two has no edge
+//!   of its own, and every circle through the waiter goes through that backend.
+//! * D3: an edge is cleared by exchange for its very call, so never one of a later wait.
+//! * D4: a process that was killed leaves its edge. A circle is only one if all in it live.
+//!
+//! Threads of a program that serve nobody have no entry, and pay one look at a thread-local number.
+//! An entry is found by the number of its actor, in a run of places that begins there. Where no place is
+//! free, or the system has no shared memory, a circle is not found.
+
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use super::identity;
+use crate::sys::memory::{Object, SharedMemory};
+use crate::sys::proc_files;
+
+const ENTRIES: usize = 2048;
+const ENTRY_BYTES: usize = 128;
+/// Places in which an entry may be.
+const RUN: usize = 64;
+/// Offsets in an entry.
+const ID: usize = 0;
+const EDGE: usize = 8;
+const PID: usize = 16;
+const NAME_LENGTH: usize = 24;
+const NAME: usize = 32;
+const NAME_MAX_BYTES: usize = ENTRY_BYTES - NAME;
+
+/// The actor behind a link, as its callers know it.
+#[derive(Debug)]
+pub(crate) struct Target {
+    id: u64,
+    name: String,
+    /// Process id, once it is known.
+    pid: AtomicU32,
+}
+
+impl Target {
+    pub(crate) fn new(id: u64, name: &str) -> Self {
+        Self { id, name: name.to_owned(), pid: AtomicU32::new(0) }
+    }
+
+    /// Says which process it is, by which it is seen to live.
+    pub(crate) fn set_pid(&self, pid: u32) {
+        // Relaxed: it is a hint, and alone.
+        self.pid.store(pid, Ordering::Relaxed);
+    }
+}
+
+/// The wait of this thread, for as long as the value lives.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    own: usize,
+}
+
+/// The table, on its way from process to process, and mapped where it is needed.
+struct Table {
+    descriptor: OwnedFd,
+    memory: OnceLock<Option<SharedMemory>>,
+}
+
+static TABLE: OnceLock<Option<Table>> = OnceLock::new();
+
+thread_local! {
+    /// Place of the entry of the actor that this thread serves, plus one.
+    static OWN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The table of this program, made here if there is none; `None` where there is no shared memory.
+pub(crate) fn descriptor() -> Option<BorrowedFd<'static>> {
+    let make = || Object::create("worker-core waits", ENTRIES * ENTRY_BYTES, false).ok();
+    let table = TABLE.get_or_init(|| make().map(Table::from));
+    table.as_ref().map(|table| table.descriptor.as_fd())
+}
+
+/// Takes the table that the spawner of this process has.
+pub(crate) fn inherit(descriptor: OwnedFd) {
+    // A fork of the program has it already.
+    let _ = TABLE.set(Some(Table::from(descriptor)));
+}
+
+impl From<OwnedFd> for Table {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self { descriptor, memory: OnceLock::new() }
+    }
+}
+
+fn entries() -> Option<Entries<'static>> {
+    let table = TABLE.get()?.as_ref()?;
+    let map = || SharedMemory::map(&table.descriptor, ENTRIES * ENTRY_BYTES).ok();
+    table.memory.get_or_init(map).as_ref().map(Entries)
+}
+
+/// Notes that this thread waits for the reply of a call, if it serves an actor.
+///
+/// # Errors
+///
+/// The actors of the circle that this would close, this one first.
+#[inline]
+pub(crate) fn begin(target: &Target, call: u64) -> Result<Option<Waiting>, Vec<String>> {
+    match identity::served() {
+        0 => Ok(None),
+        me => begin_as(me, target, call),
+    }
+}
+
+#[cold]
+fn begin_as(me: u64, target: &Target, call: u64) -> Result<Option<Waiting>, Vec<String>> {
+    if target.id == me {
+        return Err(vec![target.name.clone()]);
+    }
+    let Some(entries) = entries() else { return Ok(None) };
+    let Some(own) = entries.own(me) else { return Ok(None) };
+    let Some(theirs) = entries.enter(target.id) else { return Ok(None) };
+    // Relaxed: as in `set_pid`.
+    entries.describe(theirs, &target.name, target.pid.load(Ordering::Relaxed));
+    // D1. Made before the walk: a wait that ends in a circle is taken back by its drop.
+    entries.word(own, EDGE).store(edge(theirs, target.id, call), Ordering::SeqCst);
+    let waiting = Waiting { own };
+    match entries.walk(own, theirs) {
+        Some(circle) if circle.iter().all(|&place| entries.lives(place)) => {
+            Err([own].into_iter().chain(circle).map(|place| entries.name(place)).collect())
+        }
+        _ => Ok(Some(waiting)),
+    }
+}
+
+/// Clears the edge of an actor whose call has been answered (D2).
+#[inline]
+pub(crate) fn answered(caller: u64, call: u64) {
+    if caller != 0 {
+        answered_to(caller, call);
+    }
+}
+
+#[cold]
+fn answered_to(caller: u64, call: u64) {
+    let me = identity::served();
+    let Some(entries) = entries() else { return };
+    let (Some(place), Some(own)) = (entries.find(caller), entries.find(me)) else { return };
+    let (word, expected) = (entries.word(place, EDGE), edge(own, me, call));
+    // D3.
+    let _ = word.compare_exchange(expected, 0, Ordering::SeqCst, Ordering::SeqCst);
+}
+
+/// Gives the entry of the actor that this thread serves free, at its end.
+pub(crate) fn leave() {
+    if let (Some(entries), place @ 1..) = (entries(), OWN.replace(0)) {
+        entries.free(place - 1, identity::served());
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(entries) = entries() {
+            entries.word(self.own, EDGE).store(0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Place of who is waited for, some of its number, and some of the number of the call; never zero.
+fn edge(place: usize, id: u64, call: u64) -> u64 {
+    (place as u64 + 1) << 52 | (id & 0xF_FFFF) << 32 | call & 0xFFFF_FFFF
+}
+
+/// The entries of the table, wherever it is mapped.
+#[derive(Clone, Copy)]
+struct Entries<'memory>(&'memory SharedMemory);
+
+impl<'memory> Entries<'memory> {
+    fn word(self, place: usize, offset: usize) -> &'memory std::sync::atomic::AtomicU64 {
+        self.0.word(place % ENTRIES * ENTRY_BYTES + offset)
+    }
+
+    fn run(id: u64) -> impl Iterator<Item = usize> {
+        let first = usize::try_from(id % ENTRIES as u64).unwrap_or(0);
+        (first..first + RUN).map(|place| place % ENTRIES)
+    }
+
+    fn find(self, id: u64) -> Option<usize> {
+        Self::run(id).find(|&place| self.word(place, ID).load(Ordering::SeqCst) == id)
+    }
+
+    fn own(self, me: u64) -> Option<usize> {
+        match OWN.get() {
+            0 => {
+                let place = self.enter(me)?;
+                self.word(place, PID).store(u64::from(std::process::id()), Ordering::SeqCst);
+                OWN.set(place + 1);
+                Some(place)
+            }
+            place => Some(place - 1),
+        }
+    }
+
+    /// The entry of an actor, made if there is none.
+    fn enter(self, id: u64) -> Option<usize> {
+        for _ in 0..2 {
+            if let Some(place) = self.find(id) {
+                return Some(place);
+            }
+            for place in Self::run(id) {
+                let taken = self.word(place, ID).compare_exchange(0, id, Ordering::SeqCst, Ordering::SeqCst);
+                // Whoever lost to somebody who enters the same actor has it too.
+                if taken.is_ok() || taken == Err(id) {
+                    return Some(place);
+                }
+            }
+            Self::run(id).filter(|&place| self.is_left(place)).for_each(|place| {
+                self.free(place, self.word(place, ID).load(Ordering::SeqCst));
+            });
+        }
+        None
+    }
+
+    fn free(self, place: usize, id: u64) {
+        if self.word(place, ID).load(Ordering::SeqCst) == id {
+            for offset in [EDGE, PID, NAME_LENGTH] {
+                self.word(place, offset).store(0, Ordering::SeqCst);
+            }
+            // Last: from here on it may be anybody's.
+            let _ = self.word(place, ID).compare_exchange(id, 0, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether the process of an entry is known, and there is none of that number any more.
+    fn is_left(self, place: usize) -> bool {
+        self.pid(place).is_some_and(|pid| kill(pid, None) == Err(Errno::ESRCH))
+    }
+
+    fn pid(self, place: usize) -> Option<Pid> {
+        let pid = i32::try_from(self.word(place, PID).load(Ordering::SeqCst)).ok()?;
+        (pid > 0).then(|| Pid::from_raw(pid))
+    }
+
+    /// D4: whether the process of an entry runs, as far as can be told.
+    fn lives(self, place: usize) -> bool {
+        self.pid(place).is_none_or(proc_files::runs)
+    }
+
+    /// Names an entry, once.
+    fn describe(self, place: usize, name: &str, pid: u32) {
+        let length = self.word(place, NAME_LENGTH);
+        if length.load(Ordering::SeqCst) == 0 {
+            let end = (0..=NAME_MAX_BYTES.min(name.len())).rev().find(|&end| name.is_char_boundary(end));
+            let name = &name.as_bytes()[..end.unwrap_or(0)];
+            self.0.write(place * ENTRY_BYTES + NAME, name);
+            length.store(name.len() as u64, Ordering::SeqCst);
+        }
+        let known = self.word(place, PID);
+        if pid != 0 && known.load(Ordering::SeqCst) == 0 {
+            known.store(u64::from(pid), Ordering::SeqCst);
+        }
+    }
+
+    fn name(self, place: usize) -> String {
+        // Whatever another process wrote there: no more than there is room for.
+        let length = usize::try_from(self.word(place, NAME_LENGTH).load(Ordering::SeqCst)).unwrap_or(0);
+        let mut name = vec![0; length.min(NAME_MAX_BYTES)];
+        self.0.read_into(place * ENTRY_BYTES + NAME, &mut name);
+        String::from_utf8_lossy(&name).into_owned()
+    }
+
+    /// Goes from edge to edge; the circle, if it comes back to where it began.
+    fn walk(self, own: usize, first: usize) -> Option<Vec<usize>> {
+        let mut circle = vec![first];
+        loop {
+            let at = *circle.last()?;
+            let edge = self.word(at, EDGE).load(Ordering::SeqCst);
+            let next = usize::try_from(edge >> 52).ok()?.checked_sub(1)? % ENTRIES;
+            if self.word(next, ID).load(Ordering::SeqCst) & 0xF_FFFF != edge >> 32 & 0xF_FFFF {
+                return None;
+            }
+            if next == own {
+                return Some(circle);
+            }
+            if circle.contains(&next) {
+                // A circle without us: it is for its own members to find.
+                return None;
+            }
+            circle.push(next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> SharedMemory {
+        SharedMemory::create("test", ENTRIES * ENTRY_BYTES).unwrap().1
+    }
+
+    fn wait(entries: Entries<'_>, from: u64, to: u64, call: u64) -> Option<Vec<String>> {
+        let (own, theirs) = (entries.enter(from).unwrap(), entries.enter(to).unwrap());
+        entries.describe(theirs, &format!("actor {to}"), std::process::id());
+        entries.word(own, EDGE).store(edge(theirs, to, call), Ordering::SeqCst);
+        let circle = entries.walk(own, theirs)?;
+        Some(circle.into_iter().map(|place| entries.name(place)).collect())
+    }
+
+    #[test]
+    fn a_circle_of_any_length_is_found_by_who_closes_it() {
+        for length in [2, 3, 50] {
+            let memory = memory();
+            let entries = Entries(&memory);
+            for n in 1..length {
+                assert_eq!(wait(entries, n, n + 1, 7), None, "{n} of {length}");
+            }
+            let circle = wait(entries, length, 1, 7).unwrap();
+            assert_eq!(circle.len() as u64, length - 1);
+            assert_eq!(circle[0], "actor 1");
+        }
+    }
+
+    #[test]
+    fn an_answered_call_is_no_edge_and_a_later_one_is_not_touched() {
+        let memory = memory();
+        let entries = Entries(&memory);
+        wait(entries, 1, 2, 7);
+        let (first, second) = (entries.find(1).unwrap(), entries.find(2).unwrap());
+        let clear = |call| {
+            let expected = edge(second, 2, call);
+            entries.word(first, EDGE).compare_exchange(expected, 0, Ordering::SeqCst, Ordering::SeqCst)
+        };
+        assert!(clear(6).is_err() && clear(7).is_ok());
+        assert_eq!(wait(entries, 2, 1, 8), None);
+    }
+
+    #[test]
+    fn a_circle_of_others_ends_a_walk_and_garbage_does_too() {
+        let memory = memory();
+        let entries = Entries(&memory);
+        wait(entries, 2, 3, 1);
+        assert!(wait(entries, 3, 2, 1).is_some());
+        assert_eq!(wait(entries, 1, 2, 1), None);
+        for garbage in [u64::MAX, 1, 1 << 52, 0xFFF << 52] {
+            entries.word(entries.find(3).unwrap(), EDGE).store(garbage, Ordering::SeqCst);
+            entries.word(entries.find(3).unwrap(), NAME_LENGTH).store(garbage, Ordering::SeqCst);
+            assert_eq!(wait(entries, 1, 3, 1), None);
+            assert!(entries.name(entries.find(3).unwrap()).len() <= NAME_MAX_BYTES * 3);
+        }
+    }
+
+    #[test]
+    fn entries_of_the_dead_are_used_again_and_a_full_run_finds_nothing() {
+        let memory = memory();
+        let entries = Entries(&memory);
+        let same_run = |n: u64| 5 + n * ENTRIES as u64;
+        for n in 0..RUN as u64 {
+            assert!(entries.enter(same_run(n)).is_some());
+        }
+        assert_eq!(entries.enter(same_run(1000)), None);
+        // A number that no process has: one above the highest there can be.
+        entries.describe(entries.find(same_run(3)).unwrap(), "gone", 1 << 22 | 1);
+        let place = entries.enter(same_run(1000)).unwrap();
+        assert_eq!((entries.name(place).as_str(), entries.find(same_run(3))), ("", None));
+    }
+
+    #[test]
+    fn threads_that_wait_for_each_other_at_once_find_it_in_every_round() {
+        let memory = memory();
+        let entries = Entries(&memory);
+        for round in 0..2000 {
+            let barrier = std::sync::Barrier::new(2);
+            let both = |from, to| {
+                barrier.wait();
+                wait(entries, from, to, round).is_some()
+            };
+            let found = std::thread::scope(|scope| {
+                let other = scope.spawn(|| both(1, 2));
+                (both(2, 1), other.join().unwrap())
+            });
+            assert!(found.0 || found.1, "D1, round {round}");
+            [1, 2].map(|id| entries.word(entries.find(id).unwrap(), EDGE).store(0, Ordering::SeqCst));
+        }
+    }
+}
