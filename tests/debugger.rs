@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::process::{self, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::{fs, thread};
 
 use support::{eventually, processes, rerun, watchdog};
@@ -47,10 +47,8 @@ fn gdb_attaches_to_a_backend_that_waits_and_lets_it_go_on() {
 fn attach() {
     let waiting = thread::spawn(|| PatientFrontend::spawn_with(&Builder::new().name("patient"), 7).unwrap());
     let mut pid = 0;
-    eventually("the backend is stopped", || {
-        let found = processes::descendants(process::id());
-        let stopped = found.iter().find(|entry| entry.comm == "patient" && entry.state == 'T');
-        pid = stopped.map_or(0, |entry| entry.pid);
+    eventually("the backend waits", || {
+        pid = processes::waiting_for_debugger("patient").unwrap_or(0);
         pid != 0
     });
     // What the message of the backend says: attach, then `continue`. Before that, a look at where it is.
@@ -67,6 +65,6 @@ fn attach() {
     assert!(patient.stop().unwrap().is_clean());
     let output = gdb.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(text.contains("raise") && text.contains("worker_core"), "it was stopped where it waits: {text}");
+    assert!(text.contains("wait_for_continue"), "it was found where it waits: {text}");
     assert!(text.contains("exited normally"), "{text}");
 }
