@@ -22,6 +22,7 @@ pub use contract::{Actor, Frontend};
 pub use crossing::Crossing;
 pub use generic::GenericRequest;
 pub use handle::Handle;
+pub(crate) use pending::Flight;
 pub use pending::Pending;
 pub use remote::{Remote, stop_all};
 pub use reply::Call;

@@ -37,7 +37,6 @@ impl<T> Receiver<T> {
         Self { end: Arc::new(End::new(socket)), untold: Mutex::default(), value: PhantomData }
     }
 
-    #[allow(dead_code, reason = "who watches comes next")]
     pub(crate) fn end(&self) -> &Arc<End> {
         &self.end
     }

@@ -255,6 +255,25 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         }
     }
 
+    /// Announces that somebody is about to sleep at the descriptor; `true` if there is no need to.
+    pub(crate) fn prepare_sleep(&self) -> bool {
+        let words = &self.mapped.words;
+        if self.is_sent.get() || self.reading.may_take(words) {
+            return true;
+        }
+        self.reading.announce_waiting(words);
+        // The second look, as in `recv_until` (D1).
+        self.reading.may_take(words)
+    }
+
+    /// Takes in the rings at the descriptor; `true` if there may be a frame, or will be none.
+    pub(crate) fn settle_rings(&self) -> bool {
+        let woken = self.sleeper.sleep(Some(Instant::now()));
+        self.is_sent.get()
+            || self.reading.may_take(&self.mapped.words)
+            || !matches!(woken, Ok(Wake::Rung | Wake::TimedOut))
+    }
+
     fn frame(&self, borrowed: Borrowed) -> Frame<'_, T, M> {
         self.borrowed_count.set(self.borrowed_count.get() + 1);
         // SAFETY: F1: `take` borrowed the slot, and the frame gives it back when it is dropped.
