@@ -62,7 +62,7 @@ impl Message {
             Ok(()) => {}
             Err(WriteError::Value(cause)) => return Err(Refused::Encode(EncodeError::new::<T>(cause))),
             Err(WriteError::OutOfRoom) => {
-                return Err(Refused::Encode(EncodeError::new::<T>("the heap has no end")));
+                return Err(Refused::Encode(EncodeError::new::<T>(crate::wire::writer::NO_MEMORY)));
             }
         }
         let mut message = Self { bytes, attached, sealed: None };

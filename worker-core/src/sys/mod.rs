@@ -10,6 +10,7 @@ pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod epoll;
 pub(crate) mod exec;
+pub(crate) mod held;
 pub(crate) mod huge_pages;
 pub(crate) mod init_array;
 pub(crate) mod limits;
