@@ -272,6 +272,28 @@ fn calls_that_are_dropped_ready_or_waited_for_elsewhere() {
 }
 
 #[test]
+fn no_result_is_lost_however_it_falls_together_with_values() {
+    let _watchdog = watchdog();
+    for builder in builders() {
+        let slow = SlowFrontend::spawn_with(&builder).unwrap();
+        for round in 0..500 {
+            let (sender, receiver) = channel().unwrap();
+            let pending = slow.tell_async(sender, round % 4);
+            let mut select = Select::new();
+            let (values, done) = (select.add(&receiver), select.add(&pending));
+            loop {
+                if next(&mut select) == done {
+                    break pending.wait().unwrap();
+                }
+                if receiver.try_recv().is_err() {
+                    select.remove(values);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn ends_are_told_of_processes_and_of_their_calls() {
     let _watchdog = watchdog();
     if !has_processes() {

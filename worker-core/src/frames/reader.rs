@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -314,6 +314,13 @@ impl<T: Pod, M: Pod> Drop for FrameReader<T, M> {
 impl<T: Pod, M: Pod> AsFd for FrameReader<T, M> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.sleeper.as_fd()
+    }
+}
+
+/// For event loops that take numbers; the value keeps it open.
+impl<T: Pod, M: Pod> AsRawFd for FrameReader<T, M> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

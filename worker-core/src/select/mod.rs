@@ -17,7 +17,7 @@ mod waiting;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -341,6 +341,13 @@ impl AsFd for Select<'_> {
             Ok(poller) => poller.epoll.as_fd(),
             Err((_, text)) => panic!("there is no descriptor to wait for: {text}"),
         }
+    }
+}
+
+/// For event loops that take numbers; the value keeps it open.
+impl AsRawFd for Select<'_> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -80,6 +80,12 @@ impl Poller {
         self.has_news.swap(false, Ordering::Acquire).then(|| std::mem::take(&mut *self.news()))
     }
 
+    /// Whether something was told since the list was taken.
+    pub(super) fn has_news(&self) -> bool {
+        // Relaxed: what is told later rings, as the note was not there (V1).
+        self.has_news.load(Ordering::Relaxed)
+    }
+
     /// The bell has rung.
     pub(super) fn silence_bell(&self) {
         let _ = self.bell.read();

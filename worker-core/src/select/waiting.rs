@@ -33,6 +33,11 @@ impl Select<'_> {
             if let Some(error) = self.refused.pop_front() {
                 return Err(error);
             }
+            if poller.has_news() {
+                // Told since the list was taken, perhaps by a look of our own just now; and the ring for it may
+                // have been taken in when the kernel was asked in its turn. Asleep, we would never hear of it.
+                continue;
+            }
             if self.entries.is_empty() && deadline.is_none() {
                 let text = "the select has no source, so nothing could ever end this wait";
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
