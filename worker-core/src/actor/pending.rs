@@ -56,7 +56,7 @@ enum State<T, E> {
 
 /// Where a call is.
 #[derive(Debug)]
-pub(crate) enum Flight {
+pub(crate) enum Whereabouts {
     Departing(Arc<Departure>),
     InFlight(Arc<Life>, Ticket),
     Done,
@@ -90,11 +90,11 @@ impl<T, E> Pending<T, E> {
     }
 
     /// Where the call is, for whoever waits for it beside other things.
-    pub(crate) fn flight(&self) -> Flight {
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
         match &self.state {
-            State::Departing(departure) => Flight::Departing(Arc::clone(departure)),
-            State::InFlight(life, ticket) => Flight::InFlight(Arc::clone(life), *ticket),
-            State::Done(_) => Flight::Done,
+            State::Departing(departure) => Whereabouts::Departing(Arc::clone(departure)),
+            State::InFlight(life, ticket) => Whereabouts::InFlight(Arc::clone(life), *ticket),
+            State::Done(_) => Whereabouts::Done,
         }
     }
 

@@ -13,14 +13,14 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::poller::{Poller, new_number};
-use crate::actor::Flight;
+use crate::actor::Whereabouts;
 use crate::calls::{Seen, WatchKey, run_aside};
 use crate::process::Life;
 use crate::sys::epoll::Interest;
 
 /// A call that is waited for.
 pub(super) struct Call {
-    flight: Flight,
+    flight: Whereabouts,
     /// Number of the link that is watched for it.
     link: Option<u64>,
     waker: Waker,
@@ -50,24 +50,24 @@ struct Link {
 }
 
 impl Call {
-    pub(super) fn new(flight: Flight, waker: Waker) -> Self {
+    pub(super) fn new(flight: Whereabouts, waker: Waker) -> Self {
         Self { flight, link: None, waker, is_queued: false }
     }
 
     /// How it stands; sees to it that whatever changes that wakes the select.
     pub(super) fn look(&mut self, links: &mut Links, poller: &Arc<Poller>) -> io::Result<Progress> {
-        if let Flight::Departing(departure) = &self.flight
+        if let Whereabouts::Departing(departure) = &self.flight
             && let Some(flight) = departure.watch(&self.waker)
         {
             self.flight = match flight {
-                Some((life, ticket)) => Flight::InFlight(life, ticket),
-                None => Flight::Done,
+                Some((life, ticket)) => Whereabouts::InFlight(life, ticket),
+                None => Whereabouts::Done,
             };
         }
         match &self.flight {
-            Flight::Departing(_) => Ok(Progress::Waiting),
-            Flight::Done => Ok(Progress::Ready),
-            Flight::InFlight(life, ticket) => {
+            Whereabouts::Departing(_) => Ok(Progress::Waiting),
+            Whereabouts::Done => Ok(Progress::Ready),
+            Whereabouts::InFlight(life, ticket) => {
                 if !life.client.is_in_flight(*ticket) {
                     return Ok(Progress::Over);
                 }
@@ -82,7 +82,7 @@ impl Call {
 
     /// Is waited for no more.
     pub(super) fn leave(self, links: &mut Links, poller: &Poller) {
-        if let (Flight::InFlight(life, ticket), Some(link)) = (&self.flight, self.link) {
+        if let (Whereabouts::InFlight(life, ticket), Some(link)) = (&self.flight, self.link) {
             life.client.unregister(*ticket);
             links.leave(link, poller);
         }

@@ -57,7 +57,7 @@ impl<'s> Select<'s> {
                 self.flows.push(number);
                 Ok(Entry::Frames(flow))
             }
-            Entry::Flight(flight) => {
+            Entry::Whereabouts(flight) => {
                 let mut call = Call::new(flight, poller.waker(number));
                 if call.look(&mut self.links, poller)? != Progress::Waiting {
                     call.is_queued = true;

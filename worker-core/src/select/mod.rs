@@ -276,7 +276,7 @@ impl<'s> Select<'s> {
                 self.flows.retain(|&number| number != key.0);
             }
             Entry::Call(call) => call.leave(&mut self.links, poller),
-            Entry::Flight(_) | Entry::Timer { .. } | Entry::Trigger | Entry::Always => {}
+            Entry::Whereabouts(_) | Entry::Timer { .. } | Entry::Trigger | Entry::Always => {}
         }
         true
     }

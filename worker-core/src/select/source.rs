@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 
 use super::calls::Call;
-use crate::actor::{Flight, Pending};
+use crate::actor::{Pending, Whereabouts};
 use crate::channel::{End, Receiver};
 use crate::frames::FrameReader;
 use crate::process::Process;
@@ -53,7 +53,7 @@ pub(super) enum Entry<'s> {
     Frames(Box<dyn Flow + 's>),
     Call(Box<Call>),
     /// A call whose way is still to be watched.
-    Flight(Flight),
+    Whereabouts(Whereabouts),
     Timer {
         period: Option<Duration>,
     },
@@ -143,7 +143,7 @@ impl sealed::Source<'_> for &Process {
 
 impl<T, E> sealed::Source<'_> for &Pending<T, E> {
     fn watched(self) -> Watched<'static> {
-        Watched(Entry::Flight(self.flight()))
+        Watched(Entry::Whereabouts(self.whereabouts()))
     }
 }
 
