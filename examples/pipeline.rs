@@ -85,8 +85,9 @@ impl Worker {
 }
 
 fn steps_of(number: u64) -> u32 {
-    let next =
-        |&number: &u64| (number > 1).then(|| if number % 2 == 0 { number / 2 } else { 3 * number + 1 });
+    let next = |&number: &u64| {
+        (number > 1).then(|| if number.is_multiple_of(2) { number / 2 } else { 3 * number + 1 })
+    };
     let steps = std::iter::successors(Some(number), next).count() - 1;
     u32::try_from(steps).unwrap_or(u32::MAX)
 }

@@ -58,8 +58,8 @@ impl Counter {
 }
 
 fn is_prime(number: u64) -> bool {
-    number >= 2
-        && (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| number % divisor != 0)
+    let mut divisors = (2..).take_while(|divisor| divisor * divisor <= number);
+    number >= 2 && !divisors.any(|divisor| number.is_multiple_of(divisor))
 }
 
 /// A range that somebody works on.
