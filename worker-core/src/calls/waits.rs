@@ -390,7 +390,9 @@ mod tests {
                 (both(2, 1), other.join().unwrap())
             });
             assert!(found.0 || found.1, "D1, round {round}");
-            [1, 2].map(|id| entries.word(entries.find(id).unwrap(), EDGE).store(0, Ordering::SeqCst));
+            for id in [1, 2] {
+                entries.word(entries.find(id).unwrap(), EDGE).store(0, Ordering::SeqCst);
+            }
         }
     }
 }

@@ -51,9 +51,17 @@ pub(crate) fn other_thread_names() -> io::Result<Vec<String>> {
 pub(crate) fn runs(pid: Pid) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
         // The name in the second field may hold anything; the state follows its last bracket.
-        Ok(stat) => !matches!(stat.rsplit_once(") ").map(|(_, rest)| &rest[..1]), Some("Z" | "X")),
+        Ok(stat) => {
+            !matches!(stat.rsplit_once(") ").map(|(_, rest)| rest.get(..1).unwrap_or("")), Some("Z" | "X"))
+        }
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
+}
+
+/// Whether a debugger is attached to this process.
+pub(crate) fn is_traced() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    field(&status, "TracerPid").is_some_and(|tracer| tracer != "0")
 }
 
 /// How many descriptors this process has open.
