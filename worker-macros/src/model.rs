@@ -5,7 +5,6 @@ use proc_macro2::Ident;
 use syn::{Attribute, GenericParam, Generics, Path, Signature, Type, Visibility};
 
 /// Everything the attribute knows about one annotated block.
-#[derive(Debug)]
 pub(crate) struct Actor {
     /// The path of the runtime crate.
     pub(crate) runtime: Path,
@@ -33,7 +32,7 @@ pub(crate) struct Actor {
 }
 
 /// Attributes of a function that generated items repeat.
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
 pub(crate) struct Carried {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) docs: Vec<Attribute>,
@@ -44,7 +43,6 @@ pub(crate) struct Carried {
 }
 
 /// What a constructor and a method have in common.
-#[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) name: Ident,
     pub(crate) visibility: Visibility,
@@ -58,7 +56,6 @@ pub(crate) struct Function {
 }
 
 /// A function that makes the actor.
-#[derive(Debug)]
 pub(crate) struct Constructor {
     pub(crate) function: Function,
     pub(crate) fallible: Fallible,
@@ -69,7 +66,6 @@ pub(crate) struct Constructor {
 }
 
 /// Whether a constructor can fail.
-#[derive(Debug)]
 pub(crate) enum Fallible {
     Never,
     /// `Result<Self, E>`: this `E`.
@@ -79,7 +75,6 @@ pub(crate) enum Fallible {
 }
 
 /// An exported method.
-#[derive(Debug)]
 pub(crate) struct Method {
     pub(crate) function: Function,
     /// The `#[oneway]` attribute.
@@ -92,14 +87,12 @@ pub(crate) struct Method {
 }
 
 /// `#[fallible]` or `#[infallible]`.
-#[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) fallible: bool,
     pub(crate) attribute: Attribute,
 }
 
 /// A method the backend calls by itself.
-#[derive(Debug)]
 pub(crate) struct Hook {
     pub(crate) kind: HookKind,
     pub(crate) attribute: Attribute,
@@ -118,7 +111,6 @@ pub(crate) enum HookKind {
 }
 
 /// A helper attribute where it means nothing.
-#[derive(Debug)]
 pub(crate) struct Misplaced {
     pub(crate) attribute: Attribute,
     pub(crate) function: Ident,
@@ -126,7 +118,6 @@ pub(crate) struct Misplaced {
 }
 
 /// One parameter after `self`.
-#[derive(Debug)]
 pub(crate) enum Parameter {
     /// `&Context<Self>`, filled in by the backend; the type as written.
     Context(Type),
@@ -135,7 +126,6 @@ pub(crate) enum Parameter {
 }
 
 /// One parameter that travels.
-#[derive(Debug)]
 pub(crate) struct Argument {
     pub(crate) cfgs: Vec<Attribute>,
     /// The user's name, or a made one for a pattern.
@@ -161,7 +151,6 @@ pub(crate) enum Carriage {
 }
 
 /// What a method gives back.
-#[derive(Debug)]
 pub(crate) enum Reply {
     Unit,
     /// `!`.
