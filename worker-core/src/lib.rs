@@ -66,7 +66,9 @@ mod ring;
 mod sys;
 mod wire;
 
-pub use actor::{Actor, Birth, Call, Context, Crossing, Frontend, Handle, Pending, Remote, stop_all};
+pub use actor::{
+    Actor, Birth, Call, Context, Crossing, Frontend, Handle, Pending, Registration, Remote, stop_all,
+};
 pub use errors::{
     CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
 };

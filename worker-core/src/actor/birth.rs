@@ -1,5 +1,5 @@
 //! What generated constructor code is given, to hand over the actor.
-//! Not here: which constructor was asked for (generated), and what follows (`backend`).
+//! Not here: which constructor was asked for (generated), and what follows (`serving`).
 //! Layer 6: over `wire`.
 
 use std::cell::Cell;

@@ -1,5 +1,5 @@
 //! The traits that the attribute implements for the user's type and for its frontend.
-//! Not here: who calls them (`backend`, `handle`).
+//! Not here: who calls them (`serving`, `handle`).
 //! Layer 6: declarations only.
 
 use std::ops::Deref;

@@ -9,7 +9,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::backend;
 use super::calling::{Asked, Generic, Plain, Queueing, Spawning, Waiting};
 use super::contract::Actor;
 use super::crossing::Crossing;
@@ -17,6 +16,7 @@ use super::generic::GenericRequest;
 use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
 use super::remote::Remote;
+use super::serving;
 use crate::calls::{Fault, Outcome};
 use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
@@ -48,7 +48,7 @@ impl<A: Actor> Handle<A> {
         builder: &Builder,
         constructor: &A::Constructor<'_>,
     ) -> Result<Self, SpawnError<E>> {
-        let origin = Origin { builder: builder.clone(), type_name: A::NAME, entry: backend::serve::<A> };
+        let origin = Origin { builder: builder.clone(), type_name: A::NAME, entry: serving::serve::<A> };
         let (starting, recipe) = if builder.in_group || builder.restart.when != When::Never {
             let (constructor, attached) = encoded(constructor).map_err(SpawnError::Encode)?;
             let recipe = Recipe { origin, constructor, attached };
@@ -95,7 +95,7 @@ impl<A: Actor> Handle<A> {
             let message = "an actor made by a closure cannot be restarted: the closure runs once";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message).into());
         }
-        let run = Run::Closure(Box::new(move |start| backend::serve_made(start, make)));
+        let run = Run::Closure(Box::new(move |start| serving::serve_made(start, make)));
         let starting = Starting::begin(builder, A::NAME, run, &|_| Ok(()))?;
         Self::finish::<_, std::convert::Infallible>(builder, starting, None)
     }

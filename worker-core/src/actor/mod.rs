@@ -2,7 +2,6 @@
 //! Not here: how bytes and processes work, which is everything below.
 //! Layer 6: above `process` and `calls`.
 
-mod backend;
 mod birth;
 mod calling;
 mod context;
@@ -15,6 +14,7 @@ mod panics;
 mod pending;
 mod remote;
 mod reply;
+mod serving;
 
 pub use birth::Birth;
 pub use context::Context;
@@ -25,3 +25,4 @@ pub use handle::Handle;
 pub use pending::Pending;
 pub use remote::{Remote, stop_all};
 pub use reply::Call;
+pub use serving::Registration;

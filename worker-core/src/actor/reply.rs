@@ -1,5 +1,5 @@
 //! What generated code is given, to answer with.
-//! Not here: which method a request is for (generated), and the loop around it (`backend`).
+//! Not here: which method a request is for (generated), and the loop around it (`serving`).
 //! Layer 6: over `link`.
 
 use std::cell::{Cell, RefCell};

@@ -250,6 +250,40 @@ impl Incoming {
         Ok(wake)
     }
 
+    #[inline]
+    pub(crate) fn has_message(&self) -> bool {
+        self.consumer.has_record(&self.side.memory)
+    }
+
+    pub(crate) fn spin(&mut self, mut or: impl FnMut() -> bool) -> bool {
+        let (side, consumer) = (&self.side, &self.consumer);
+        self.spin.spin_until(|| consumer.has_record(&side.memory) || or())
+    }
+
+    pub(crate) fn announce_sleep(&mut self) {
+        self.last_sleep_began = Some(Moment::now());
+        self.side.announce_waiting(MESSAGE_BIT);
+    }
+
+    pub(crate) fn sleeps_at(&self) -> BorrowedFd<'_> {
+        self.sleeper.as_fd()
+    }
+
+    pub(crate) fn end_sleep(&mut self, readable: bool) -> io::Result<Wake> {
+        self.side.end_waiting();
+        let began = self.last_sleep_began.take();
+        if !readable {
+            return Ok(Wake::Rung);
+        }
+        let wake = self.sleeper.sleep(None)?;
+        if let Some(began) = began
+            && wake == Wake::Rung
+        {
+            self.spin.slept_for(began.elapsed());
+        }
+        Ok(wake)
+    }
+
     pub(crate) fn bell(&self) -> Arc<OwnedFd> {
         self.sleeper.share()
     }

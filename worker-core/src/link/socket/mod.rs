@@ -302,6 +302,15 @@ impl Incoming {
         }
     }
 
+    pub(crate) fn sleeps_at(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Of a stream, its end is what is read last.
+    pub(crate) fn end_sleep(&self) -> Wake {
+        if self.ended { Wake::Gone } else { Wake::Rung }
+    }
+
     pub(crate) fn bell(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.socket)
     }
