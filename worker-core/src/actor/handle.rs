@@ -17,15 +17,15 @@ use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
 use super::remote::Remote;
 use super::serving;
-use crate::calls::{Fault, Outcome};
+use crate::calls::{Fault, NotNow, Outcome, is_in_runtime};
 use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
-use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, Run, Starting, When};
+use crate::process::{
+    Builder, Depart, Departed, Encoded, Life, Lives, Origin, Process, Recipe, Run, Starting, When,
+};
 use crate::wire::codec::{self, WriteError};
-use crate::wire::descriptors::{Attached, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
-use crate::wire::writer::Writer;
 
 /// An actor, held from outside: clones of it mean the same actor, from any thread.
 ///
@@ -50,8 +50,8 @@ impl<A: Actor> Handle<A> {
     ) -> Result<Self, SpawnError<E>> {
         let origin = Origin { builder: builder.clone(), type_name: A::NAME, entry: serving::serve::<A> };
         let (starting, recipe) = if builder.in_group || builder.restart.when != When::Never {
-            let (constructor, attached) = encoded(constructor).map_err(SpawnError::Encode)?;
-            let recipe = Recipe { origin, constructor, attached };
+            let constructor = encoded(constructor).map_err(SpawnError::Encode)?;
+            let recipe = Recipe { origin, constructor };
             (recipe.begin()?, Some(recipe))
         } else {
             (origin.begin(&|writer| codec::encode(constructor, writer))?, None)
@@ -147,6 +147,9 @@ impl<A: Actor> Handle<A> {
 
     /// A call of a method: [`Crossing::carry`] queues it, which takes time only while there is no room for it, and
     /// gives a [`Pending`].
+    ///
+    /// In a tokio runtime, and once the actor has been awaited on any executor, it never waits: what has no
+    /// room now leaves later, in order.
     pub fn call_async<'call, 'request, T, E>(
         &'call self,
         request: &'call A::Request<'request>,
@@ -202,6 +205,9 @@ impl<A: Actor> Handle<A> {
     {
         let deadline = self.deadline();
         let mut killed = false;
+        if let Err(fault) = self.behind_others(deadline) {
+            return Err(fault_error::<R, E>(fault, false));
+        }
         let outcome = self.lives().attempt(deadline, |life| {
             let ticket = life.client.start(kind, payload, deadline);
             let outcome = ticket.and_then(|ticket| {
@@ -211,7 +217,7 @@ impl<A: Actor> Handle<A> {
                     }
                 })
             });
-            outcome.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))
+            outcome.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
         });
         match outcome {
             Ok(outcome) => decode(outcome),
@@ -229,16 +235,70 @@ impl<A: Actor> Handle<A> {
         T: Portable<ValueForm>,
         E: Portable<ErrorForm>,
     {
+        let decode = decode::<ValueForm, ErrorForm, T, E>;
         let deadline = self.deadline();
+        let lives = self.lives();
+        let life = lives.current();
+        if !lives.departures.any() && !lives.is_over(&life) {
+            match life.client.start_now(kind, payload) {
+                Ok(ticket) => return Pending::new(Ok((life, ticket)), decode),
+                Err(NotNow::Room | NotNow::Fault(Fault::NotSent(_))) => {}
+                Err(NotNow::Fault(fault)) => {
+                    return Pending::new(Err(fault_error::<R, E>(fault, false)), decode);
+                }
+            }
+        }
+        let must_not_wait = is_in_runtime() || life.client.is_awaited();
+        if must_not_wait && (lives.may_be_renewed() || life.client.death().is_none()) {
+            return match Encoded::new(payload) {
+                Ok(encoded) => {
+                    Pending::departing(lives.departures.enter(self.departure(kind, encoded)), decode)
+                }
+                Err(WriteError::Value(cause)) => {
+                    Pending::new(Err(fault_error::<R, E>(Fault::Value(cause), false)), decode)
+                }
+                Err(WriteError::OutOfRoom) => unreachable!("the heap has no end"),
+            };
+        }
         let mut killed = false;
-        let started = self.lives().attempt(deadline, |life| {
-            self.must_live(life)?;
-            let ticket = life.client.start(kind, payload, deadline);
-            let ticket = ticket.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))?;
-            Ok((Arc::clone(life), ticket))
+        let started = self.behind_others(deadline).and_then(|()| {
+            lives.attempt(deadline, |life| {
+                self.must_live(life)?;
+                let ticket = life.client.start(kind, payload, deadline);
+                let ticket = ticket.inspect_err(|fault| killed = lives.kill_at_timeout(life, fault))?;
+                Ok((Arc::clone(life), ticket))
+            })
         });
-        let started = started.map_err(|fault| fault_error::<R, E>(fault, killed));
-        Pending::new(started, decode::<ValueForm, ErrorForm, T, E>)
+        Pending::new(started.map_err(|fault| fault_error::<R, E>(fault, killed)), decode)
+    }
+
+    /// How a call leaves that could not at once: as one that waits would.
+    fn departure(&self, kind: Kind, encoded: Encoded) -> Depart {
+        let deadline = self.deadline();
+        let process = self.remote.process.clone();
+        Box::new(move || {
+            let lives = process.lives();
+            let mut killed = false;
+            let started = lives.attempt(deadline, |life| {
+                if lives.is_over(life) {
+                    return Err(Fault::NotSent(life.body.wait()));
+                }
+                let ticket = life.client.start(kind, &|writer| encoded.write(writer), deadline);
+                let ticket = ticket.inspect_err(|fault| killed = lives.kill_at_timeout(life, fault))?;
+                Ok((Arc::clone(life), ticket))
+            });
+            match started {
+                Ok((life, ticket)) => Departed::InFlight(life, ticket),
+                Err(fault) => Departed::Failed { fault, killed },
+            }
+        })
+    }
+
+    /// Waits for calls that came before, and wait to leave.
+    #[inline]
+    fn behind_others(&self, deadline: Option<Instant>) -> Result<(), Fault> {
+        let departures = &self.lives().departures;
+        if !departures.any() || departures.wait(deadline) { Ok(()) } else { Err(Fault::NotSentInTime) }
     }
 
     #[inline]
@@ -248,10 +308,13 @@ impl<A: Actor> Handle<A> {
         let payload: Payload<'_> = &|writer| request.write(prefix, writer);
         let deadline = self.deadline();
         let mut killed = false;
+        if let Err(fault) = self.behind_others(deadline) {
+            return Err(fault_error::<R::Named, _>(fault, false));
+        }
         let sent = self.lives().attempt(deadline, |life| {
             self.must_live(life)?;
             let sent = life.client.send_one_way(kind, payload, deadline);
-            sent.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))
+            sent.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
         });
         sent.map_err(|fault| fault_error::<R::Named, _>(fault, killed))
     }
@@ -259,19 +322,6 @@ impl<A: Actor> Handle<A> {
     #[inline]
     fn must_live(&self, life: &Life) -> Result<(), Fault> {
         if self.lives().is_over(life) { Err(Fault::NotSent(life.body.wait())) } else { Ok(()) }
-    }
-
-    /// Ends a backend that did not answer in time, or had no room in time, if that was asked for.
-    fn kill_at_timeout(&self, life: &Life, fault: &Fault) -> bool {
-        let is_late = matches!(fault, Fault::TimedOut | Fault::NotSentInTime);
-        if !is_late || self.lives().on_timeout != OnTimeout::Kill {
-            return false;
-        }
-        let killed = life.body.kill().is_ok();
-        if killed {
-            life.body.wait();
-        }
-        killed
     }
 
     #[inline]
@@ -316,15 +366,15 @@ impl<A> fmt::Debug for Handle<A> {
 }
 
 /// A constructor with its arguments, for every life that will run it.
-fn encoded<C: serde::Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), EncodeError> {
-    let mut bytes = Vec::new();
-    let (written, attached) = attached_by(|| codec::encode(constructor, &mut Writer::to_heap(&mut bytes)));
-    match written {
-        Ok(()) if attached.as_ref().is_some_and(|parcel| parcel.moves()) => Err(EncodeError::new::<C>(
-            "an end of a ring of frames moves, and a constructor that runs again at a restart would need it \
-             again: hand it over by a method",
-        )),
-        Ok(()) => Ok((bytes, attached)),
+fn encoded<C: serde::Serialize>(constructor: &C) -> Result<Encoded, EncodeError> {
+    match Encoded::new(&|writer| codec::encode(constructor, writer)) {
+        Ok(encoded) if encoded.attached.as_ref().is_some_and(|parcel| parcel.moves()) => {
+            Err(EncodeError::new::<C>(
+                "an end of a ring of frames moves, and a constructor that runs again at a restart would need \
+                 it again: hand it over by a method",
+            ))
+        }
+        Ok(encoded) => Ok(encoded),
         Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),
         Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>("the heap has no end")),
     }
