@@ -85,6 +85,7 @@ fn run(options: &Options) -> Outcome<()> {
     rows::calls::quieten(std::slice::from_ref(&ring))?;
 
     let mut rows: Vec<Row> = Vec::new();
+    rows::memory::measure(&contenders, &mut rows)?;
     rows::calls::measure(&mut contenders, &mut python, effort, &mut rows)?;
     drop(python);
     let mut senders: Vec<_> = contenders.iter_mut().chain([&mut ring]).collect();

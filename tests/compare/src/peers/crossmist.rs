@@ -100,8 +100,11 @@ impl Peer for Channel {
 /// `None` where crossmist does not work: 1.1.2 asks whether a type has a trait by how arrays of it are cloned, which newer
 /// compilers (1.95) no longer tell, and panics at its first message.
 pub fn start_if_it_works() -> Option<Contender> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
     let started = std::panic::catch_unwind(|| start().map_err(|error| error.to_string()));
-    let started = started.unwrap_or_else(|_| Err("it panicked, as told above".to_owned()));
+    std::panic::set_hook(hook);
+    let started = started.unwrap_or_else(|_| Err("it panics at its first message".to_owned()));
     started.inspect_err(|error| eprintln!("compare: crossmist is left out: {error}")).ok()
 }
 

@@ -140,5 +140,7 @@ fn one(name: &'static str, waits: bool) -> Outcome<Contender> {
 
 /// While this program has one thread; both children are forked before there is any node.
 pub fn start() -> Outcome<[Contender; 2]> {
+    // It would tell that it found no configuration, once a process.
+    set_log_level(LogLevel::Error);
     Ok([one("iceoryx2, polling", false)?, one("iceoryx2, waiting", true)?])
 }

@@ -4,6 +4,7 @@
 
 pub mod calls;
 pub mod frames;
+pub mod memory;
 pub mod one_way;
 pub mod scale;
 pub mod spawn;

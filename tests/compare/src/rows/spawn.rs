@@ -1,4 +1,4 @@
-//! From a spawn to the first reply, in a small program and in a large one; stops; memory of one that is idle.
+//! From a spawn to the first reply, in a small program and in a large one; stops.
 //! Not here: many at one time (`scale`).
 //! Layer: a figure.
 
@@ -11,7 +11,6 @@ use crate::peers::ours::AnswererFrontend;
 use crate::peers::{Contender, Outcome, Sort, crossmist, procspawn};
 use crate::report::Series;
 use crate::small::SmallProcess;
-use crate::system::memory_kib;
 use crate::table::{Cell, Goal, Row, Unit};
 
 const PAGE_BYTES: usize = 4096;
@@ -65,30 +64,6 @@ pub fn measure(
     let figure = format!("the same, {} MiB touched in the program", effort.heap_bytes >> 20);
     add(figure, Unit::Microseconds, &large, Goal::Times(1.2, FORK));
     add("stop, until reaped".to_owned(), Unit::Microseconds, &stops, Goal::AtMost(300.0));
-    let (mut unique, mut proportional) = (Vec::new(), Vec::new());
-    for contender in contenders {
-        let Some(pid) = contender.pid.and_then(|pid| u32::try_from(pid).ok()) else { continue };
-        // A backend that has served all rows before holds their pages, so ours is a fresh one.
-        let fresh = if contender.sort == Sort::Ours { Some(AnswererFrontend::spawn()?) } else { None };
-        let pid = fresh.as_ref().and_then(|fresh| fresh.process().pid().into()).unwrap_or(pid);
-        let (its_unique, its_proportional) = memory_kib(pid)?;
-        for (cells, number) in [(&mut unique, its_unique), (&mut proportional, its_proportional)] {
-            let mut cell = cell(contender.name, contender.sort);
-            cell.series.0.push(number);
-            cells.push(cell);
-        }
-    }
-    // The others have served: only their order of magnitude says something.
-    for cells in [&mut unique, &mut proportional] {
-        cells.retain(|cell| cell.sort == Sort::Ours || !cell.name.starts_with("worker"));
-    }
-    add("memory of its own of an idle backend".to_owned(), Unit::Kibibytes, &unique, Goal::AtMost(64.0));
-    add(
-        "proportional memory of an idle backend".to_owned(),
-        Unit::Kibibytes,
-        &proportional,
-        Goal::AtMost(300.0),
-    );
     Ok(())
 }
 
