@@ -55,6 +55,7 @@
 
 mod actor;
 mod calls;
+pub mod channel;
 #[cfg(doctest)]
 mod documents;
 mod errors;
@@ -63,12 +64,14 @@ mod group;
 mod link;
 mod process;
 mod ring;
+pub mod select;
 mod sys;
 mod wire;
 
 pub use actor::{
     Actor, Birth, Call, Context, Crossing, Frontend, Handle, Pending, Registration, Remote, stop_all,
 };
+pub use channel::{Receiver, RecvError, SendError, Sender, channel, channel_with_capacity};
 pub use errors::{
     CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
 };
@@ -76,13 +79,15 @@ pub use group::{Group, GroupError, Strategy};
 pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };
+pub use select::Select;
 pub use wire::borrowed::Ref;
+pub use wire::descriptor::{self, Descriptor};
 pub use worker_macros::{Frontend, process_actor};
 
 /// What generated code uses; nothing here is meant for anybody else, or stays as it is.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::actor::GenericRequest;
+    pub use crate::actor::{Access, AsyncActor, Backend, GenericRequest, HasRuntime, Tasks, has_runtime};
     pub use crate::wire::borrowed::Referent;
     pub use crate::wire::field::{ByRef, ByValue};
     pub use crate::wire::portable::{Fallible, Portable};

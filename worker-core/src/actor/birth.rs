@@ -9,7 +9,7 @@ use super::crossing::{Crossing, Side};
 use crate::errors::EncodeError;
 use crate::wire::codec::WriteError;
 use crate::wire::portable::Portable;
-use crate::wire::writer::Writer;
+use crate::wire::writer::{NO_MEMORY, Writer};
 
 /// A constructor being run, in the backend.
 pub struct Birth<A>(Cell<Option<Result<A, Stillborn>>>);
@@ -62,9 +62,7 @@ impl<A, E> Side<(), E> for Born<'_, A, E> {
             match error.write(&mut Writer::to_heap(&mut bytes)) {
                 Ok(()) => Stillborn::Error(bytes),
                 Err(WriteError::Value(cause)) => Stillborn::NotEncoded(EncodeError::new::<E>(cause)),
-                Err(WriteError::OutOfRoom) => {
-                    Stillborn::NotEncoded(EncodeError::new::<E>("the heap has no end"))
-                }
+                Err(WriteError::OutOfRoom) => Stillborn::NotEncoded(EncodeError::new::<E>(NO_MEMORY)),
             }
         });
         self.birth.0.set(Some(result));

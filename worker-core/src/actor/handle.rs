@@ -26,6 +26,7 @@ use crate::process::{
 use crate::wire::codec::{self, WriteError};
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
+use crate::wire::writer::NO_MEMORY;
 
 /// An actor, held from outside: clones of it mean the same actor, from any thread.
 ///
@@ -257,7 +258,10 @@ impl<A: Actor> Handle<A> {
                 Err(WriteError::Value(cause)) => {
                     Pending::new(Err(fault_error::<R, E>(Fault::Value(cause), false)), decode)
                 }
-                Err(WriteError::OutOfRoom) => unreachable!("the heap has no end"),
+                Err(WriteError::OutOfRoom) => {
+                    let error = io::Error::new(io::ErrorKind::OutOfMemory, NO_MEMORY);
+                    Pending::new(Err(fault_error::<R, E>(Fault::Memory(error), false)), decode)
+                }
             };
         }
         let mut killed = false;
@@ -376,6 +380,6 @@ fn encoded<C: serde::Serialize>(constructor: &C) -> Result<Encoded, EncodeError>
         }
         Ok(encoded) => Ok(encoded),
         Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),
-        Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>("the heap has no end")),
+        Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>(NO_MEMORY)),
     }
 }

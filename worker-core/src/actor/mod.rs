@@ -2,6 +2,7 @@
 //! Not here: how bytes and processes work, which is everything below.
 //! Layer 6: above `process` and `calls`.
 
+mod access;
 mod birth;
 mod calling;
 mod context;
@@ -16,6 +17,7 @@ mod remote;
 mod reply;
 mod serving;
 
+pub use access::{Access, AsyncActor, HasRuntime, Tasks, has_runtime};
 pub use birth::Birth;
 pub use context::Context;
 pub use contract::{Actor, Frontend};
@@ -23,6 +25,7 @@ pub use crossing::Crossing;
 pub use generic::GenericRequest;
 pub use handle::Handle;
 pub use pending::Pending;
+pub(crate) use pending::Whereabouts;
 pub use remote::{Remote, stop_all};
 pub use reply::Call;
-pub use serving::Registration;
+pub use serving::{Backend, Registration};

@@ -73,6 +73,7 @@ pub(super) fn value(argument: &Argument, place: impl ToTokens) -> TokenStream {
     match argument.carriage {
         Carriage::Ref => emit!(&#place),
         Carriage::OptionalRef => emit!(#place.as_deref()),
+        Carriage::Descriptor => emit!(::std::os::fd::AsFd::as_fd(&#place)),
         Carriage::Plain | Carriage::Bytes | Carriage::Path => emit!(#place),
     }
 }

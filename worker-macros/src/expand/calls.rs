@@ -153,6 +153,7 @@ fn field(argument: &Argument, runtime: &syn::Path) -> TokenStream {
     let field = match argument.carriage {
         Carriage::Ref => emit!(#name: #runtime::Ref::Borrowed(#name)),
         Carriage::OptionalRef => emit!(#name: #name.map(#runtime::Ref::Borrowed)),
+        Carriage::Descriptor => emit!(#name: #runtime::descriptor::Lent::Borrowed(#name)),
         Carriage::Plain | Carriage::Bytes | Carriage::Path => emit!(#name),
     };
     emit!(#(#cfgs)* #field)

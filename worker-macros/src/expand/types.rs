@@ -168,6 +168,7 @@ pub(super) fn field(
             Wrap(message, runtime, span).visit_path_mut(&mut option.path);
             emit!(#option)
         }
+        (Carriage::Descriptor, _) => quote_spanned!(span=> #runtime::descriptor::Lent<#message>),
         // Serde's derive would write `&Option<&T>`, which clippy::pedantic reports; by another name it is silent.
         _ if is_lent_option(argument) => emit!(<#ty as #runtime::__private::Referent>::Owned),
         _ => emit!(#ty),
@@ -211,7 +212,7 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &str) -> TokenStream
             }
             _ => TokenStream::new(),
         },
-        Carriage::Plain => TokenStream::new(),
+        Carriage::Plain | Carriage::Descriptor => TokenStream::new(),
     }
 }
 

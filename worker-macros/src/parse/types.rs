@@ -66,6 +66,14 @@ pub(crate) fn is_std(ty: &Type, module: &str, name: &str) -> bool {
     is_name && segments.next().is_none_or(|before| before.ident == module)
 }
 
+/// `BorrowedFd<'_>`, alone or behind `fd::`.
+fn is_borrowed_descriptor(ty: &Type) -> bool {
+    let Some(path) = path(ty) else { return false };
+    let mut segments = path.segments.iter().rev();
+    let is_name = segments.next().is_some_and(|last| last.ident == "BorrowedFd");
+    is_name && segments.next().is_none_or(|before| matches!(before.ident.to_string().as_str(), "fd" | "io"))
+}
+
 fn is_word(ty: &Type, name: &str) -> bool {
     path(ty).is_some_and(|path| path.is_ident(name))
 }
@@ -115,6 +123,7 @@ pub(crate) fn carriage(ty: &Type) -> Carriage {
     match only_argument(ty, "Option") {
         Some(inner) => match direct(inner) {
             Carriage::Ref => Carriage::OptionalRef,
+            Carriage::Descriptor => Carriage::Plain,
             carriage => carriage,
         },
         None => direct(ty),
@@ -133,6 +142,7 @@ fn direct(ty: &Type) -> Carriage {
     match ty {
         _ if is_owned_bytes(ty) => Carriage::Bytes,
         _ if is_std(ty, "path", "PathBuf") => Carriage::Path,
+        _ if is_borrowed_descriptor(ty) => Carriage::Descriptor,
         _ => Carriage::Plain,
     }
 }

@@ -71,6 +71,9 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        if !self.side.memory.is_here() {
+            return Ok(None);
+        }
         loop {
             let Some(record) = self.consumer.next(&self.side.memory).map_err(|_| Broken)? else {
                 return Ok(None);
@@ -220,6 +223,9 @@ impl Incoming {
 
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
         let (side, consumer) = (&self.side, &self.consumer);
+        if !side.memory.is_here() {
+            return Ok(Wake::Gone);
+        }
         let sent_read_position_offset = self.sent_read_position_offset;
         let ready = || {
             let message = interest.message && consumer.has_record(&side.memory);
