@@ -61,6 +61,7 @@ mod errors;
 pub mod frames;
 mod group;
 mod link;
+mod pool;
 mod process;
 mod ring;
 mod sys;
@@ -68,9 +69,11 @@ mod wire;
 
 pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote, stop_all};
 pub use errors::{
-    CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
+    CallError, DecodeError, Departure, DepartureReason, EncodeError, Exit, ExitReason, GivenUp, ItemError,
+    PanicReport, PoolError, SpawnError, StopError, TakeError,
 };
 pub use group::{Group, GroupError, Strategy};
+pub use pool::{Lease, Pool, PoolBuilder};
 pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };

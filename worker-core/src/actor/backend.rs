@@ -94,7 +94,7 @@ fn make<A: Actor>(
 fn run<A: Actor>(actor: &mut A, link: &Rc<RefCell<LinkEnd>>, context: &Context<A>) {
     while let Some(mut arrived) = next(link) {
         let wanted = match arrived.kind {
-            Kind::Request | Kind::GenericRequest => true,
+            Kind::Request | Kind::GenericRequest | Kind::Activate | Kind::Deactivate => true,
             Kind::OneWay | Kind::GenericOneWay => false,
             Kind::Stop => return,
             // No frontend sends these; a message of a kind that makes no sense here is passed over.
@@ -138,6 +138,17 @@ fn handle<A: Actor>(
     let call = Call::new(replies, context);
     match kind {
         Kind::GenericRequest | Kind::GenericOneWay => generic::invoke(bytes, actor, &call),
+        // Requests like any other, so a hook runs after what was sent before it, and its panic is told.
+        Kind::Activate => {
+            actor.activate(context);
+            replies.send::<()>(Kind::Returned, &|_| Ok(()));
+            Ok(())
+        }
+        Kind::Deactivate => {
+            actor.deactivate(context);
+            replies.send::<()>(Kind::Returned, &|_| Ok(()));
+            Ok(())
+        }
         _ => {
             let request = codec::decode::<A::Request<'_>>(bytes)?;
             actor.dispatch(request, &call);

@@ -18,7 +18,7 @@ use super::remote::Remote;
 use crate::calls::{Fault, Outcome};
 use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
-use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, Run, Starting, When};
+use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, Run, Starting, Tray, When};
 use crate::wire::codec::{self, WriteError};
 use crate::wire::descriptors::{Attached, attached_by};
 use crate::wire::kind::Kind;
@@ -54,6 +54,9 @@ impl<A: Actor> Handle<A> {
         } else {
             (origin.begin(&|writer| codec::encode(constructor, writer))?, None)
         };
+        if let (Some(tray), true) = (&builder.tray, starting.is_sent()) {
+            return Self::leave(builder, starting, recipe, tray);
+        }
         Self::finish(builder, starting, recipe)
     }
 
@@ -124,6 +127,20 @@ impl<A: Actor> Handle<A> {
             let _ = life.see_end();
         }
         Err(error)
+    }
+
+    /// An actor whose constructor may not be done: calls queue up behind it. Whoever gave the tray waits for it.
+    fn leave<Form, E: Portable<Form>>(
+        builder: &Builder,
+        starting: Starting,
+        recipe: Option<Recipe>,
+        tray: &Tray,
+    ) -> Result<Self, SpawnError<E>> {
+        starting.life.body.wait_born()?;
+        let lives = Arc::new(Lives::new(Arc::clone(&starting.life), builder.on_timeout, recipe)?);
+        let remote = Remote { process: Process::new(lives), timeout: builder.call_timeout };
+        tray.put(starting);
+        Ok(Self { remote, actor: PhantomData })
     }
 
     /// Calls a method and waits for its result.

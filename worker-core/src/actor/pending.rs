@@ -131,7 +131,7 @@ impl<T, E> Pending<T, E> {
         self.wait_until(Some(Instant::now()))
     }
 
-    fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<T, CallError<E>>> {
+    pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<T, CallError<E>>> {
         let (life, ticket) = match &mut self.state {
             State::InFlight(life, ticket) => (&*life, *ticket),
             State::Done(result) => return result.take(),

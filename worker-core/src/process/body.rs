@@ -27,7 +27,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
 /// Time between SIGTERM and SIGKILL.
-const TERM_GRACE: Duration = Duration::from_secs(1);
+pub(super) const TERM_GRACE: Duration = Duration::from_secs(1);
 
 /// The process of one life. Once it has ended it stays so, and no other is ever signalled in its place.
 pub(crate) struct Body {
@@ -185,6 +185,11 @@ impl Body {
             self.seen_ended.get_or_init(Moment::now);
         }
         Ok(ended)
+    }
+
+    /// Asks a process that did not end in time, by SIGTERM.
+    pub(super) fn terminate(&self) -> io::Result<()> {
+        self.signal(Signal::SIGTERM)
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {

@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::fork_server::ForkServer;
+use super::life::Starting;
 use super::limits::{Limits, Settings};
 use super::restart::Restart;
 use super::start::StartMethod;
@@ -56,6 +57,24 @@ pub struct Builder {
     pub(crate) on_exit: Option<ExitListener>,
     /// A group restarts the actor, whatever `restart` says.
     pub(crate) in_group: bool,
+    /// A pool appends this number to the name.
+    pub(crate) number: Option<u64>,
+    /// A pool waits for the constructor by itself, and finds here what to wait for.
+    pub(crate) tray: Option<Tray>,
+}
+
+/// Where a spawn that does not wait for its constructor leaves what somebody else waits for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tray(Arc<Mutex<Option<Starting>>>);
+
+impl Tray {
+    pub(crate) fn put(&self, starting: Starting) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(starting);
+    }
+
+    pub(crate) fn take(&self) -> Option<Starting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Whoever asked to be told of every end.
@@ -128,6 +147,8 @@ impl Default for Builder {
             restart: Restart::never(),
             on_exit: None,
             in_group: false,
+            number: None,
+            tray: None,
         }
     }
 }

@@ -100,8 +100,18 @@ impl Starting {
         Ok((self.life, made))
     }
 
-    /// Waits for the constructor in a later run. Only one thread at a time may do so.
-    pub(super) fn finish(&self, deadline: Option<Instant>) -> Started {
+    /// Whether the constructor is known to be done, or to have come to nothing.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.constructing.as_ref().map_or(true, |ticket| self.life.client.is_ready(*ticket))
+    }
+
+    /// Whether the constructor was sent.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.constructing.is_ok()
+    }
+
+    /// Waits for the constructor where its result is not read. Only one thread at a time may do so.
+    pub(crate) fn finish(&self, deadline: Option<Instant>) -> Started {
         let outcome = match &self.constructing {
             Ok(ticket) => self.life.client.wait(*ticket, deadline),
             Err(_) => Err(Fault::TimedOut),

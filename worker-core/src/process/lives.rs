@@ -85,6 +85,14 @@ impl Lives {
         }
     }
 
+    /// The life there is.
+    pub(crate) fn current(&self) -> Arc<Life> {
+        match &self.current {
+            Current::Only(life) => Arc::clone(life),
+            Current::Renewed(renewal) => renewal.current(),
+        }
+    }
+
     /// Runs something with the life there is.
     pub(crate) fn with_current<T>(&self, run: impl FnOnce(&Life) -> T) -> T {
         match &self.current {

@@ -12,6 +12,7 @@ mod protocol;
 mod renewal;
 mod restart;
 mod start;
+mod together;
 mod usage;
 mod view;
 
@@ -23,8 +24,10 @@ pub use start::StartMethod;
 pub use usage::Usage;
 pub use view::Process;
 
-pub(crate) use life::{Life, Origin, Recipe, Starting};
+pub(crate) use builder::Tray;
+pub(crate) use life::{Life, Origin, Recipe, Started, Starting};
 pub(crate) use lives::Lives;
 pub(crate) use renewal::{Renewal, as_supervisor};
 pub(crate) use restart::{Ledger, When};
 pub(crate) use start::{BackendStart, Refused, Run};
+pub(crate) use together::end_together;

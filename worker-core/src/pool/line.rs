@@ -1,0 +1,98 @@
+//! The line of those who wait for a process: first come, first served.
+//! Not here: what they are given (`state`).
+//! Layer 7: plain data; its owner locks it.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::thread::{self, Thread};
+
+/// How to wake somebody.
+#[derive(Debug)]
+pub(super) enum Wake {
+    Thread(Thread),
+    Task(Waker),
+}
+
+impl Wake {
+    pub(super) fn this_thread() -> Self {
+        Self::Thread(thread::current())
+    }
+
+    pub(super) fn wake(&self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            Self::Task(waker) => waker.wake_by_ref(),
+        }
+    }
+}
+
+/// A place in the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(u64);
+
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    waiting: VecDeque<(Place, Wake)>,
+    next: u64,
+}
+
+impl Line {
+    /// Stands at the end.
+    pub(super) fn enter(&mut self, wake: Wake) -> Place {
+        let place = Place(self.next);
+        self.next += 1;
+        self.waiting.push_back((place, wake));
+        place
+    }
+
+    /// Has another waker woken for the same place: a task may move.
+    pub(super) fn renew(&mut self, place: Place, wake: Wake) {
+        if let Some((_, old)) = self.waiting.iter_mut().find(|(other, _)| *other == place) {
+            *old = wake;
+        }
+    }
+
+    pub(super) fn leave(&mut self, place: Place) {
+        self.waiting.retain(|(other, _)| *other != place);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_first(&self, place: Place) -> bool {
+        self.waiting.front().is_some_and(|(first, _)| *first == place)
+    }
+
+    /// Has the first look again (P2).
+    pub(super) fn wake_first(&self) {
+        if let Some((_, wake)) = self.waiting.front() {
+            wake.wake();
+        }
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.waiting.iter().for_each(|(_, wake)| wake.wake());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_come_is_the_first_until_it_leaves() {
+        let mut line = Line::default();
+        let places = [(); 3].map(|()| line.enter(Wake::this_thread()));
+        assert!(line.is_first(places[0]) && !line.is_first(places[1]));
+        line.leave(places[1]);
+        line.leave(places[0]);
+        assert!(line.is_first(places[2]));
+        line.leave(places[2]);
+        assert!(line.is_empty() && !line.is_first(places[2]));
+    }
+}
