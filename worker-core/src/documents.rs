@@ -37,3 +37,7 @@ mod performance {}
 
 #[doc = include_str!("../../docs/processes.md")]
 mod processes {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("../../docs/async.md")]
+mod r#async {}

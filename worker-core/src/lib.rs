@@ -38,8 +38,8 @@
 //! once for a call. Requests run one after the other, in the order in which they were sent. Every call is
 //! answered, also when the backend dies: [`CallError::NotSent`] then means that the method has not run,
 //! [`CallError::Exited`] that nobody knows. A panic comes to the caller, and the actor lives on. No
-//! backend outlives the program. No thread is started in the program, and no file, zombie or
-//! descriptor stays.
+//! backend outlives the program. No thread is started in the program, unless calls are awaited on an executor
+//! other than tokio, which takes one for all; and no file, zombie or descriptor stays.
 //!
 //! # Not promised
 //!

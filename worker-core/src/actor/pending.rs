@@ -3,7 +3,9 @@
 //! Layer 6: over `calls`.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::outcome::fault_error;
@@ -146,6 +148,46 @@ impl<T, E> Pending<T, E> {
         };
         self.state = State::Done(None);
         Some(result)
+    }
+}
+
+impl<T, E> Unpin for Pending<T, E> {}
+
+/// The result, for a task. Dropped before it has come, it forgets the reply and nothing else.
+///
+/// On tokio (feature `tokio`) the actor's doorbell is registered with the runtime that polls this, which
+/// must have its I/O driver on, as for a socket. On any other executor one thread, `worker-reactor`,
+/// watches for all; it begins with the first actor that is awaited so, and ends with the last. How a
+/// backend ended is found out on the runtime's pool for blocking work, or on a thread of that moment.
+///
+/// # Errors
+///
+/// As for [`Pending::wait`]; `Encode` also if the system refuses to watch the actor's descriptor.
+///
+/// # Panics
+///
+/// If it is polled after it was ready, or after [`Pending::wait_timeout`] has given the result.
+impl<T, E> Future for Pending<T, E> {
+    type Output = Result<T, CallError<E>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let (life, ticket) = match &mut this.state {
+            State::InFlight(life, ticket) => (&*life, *ticket),
+            State::Done(result) => {
+                return Poll::Ready(result.take().expect("the result of this call was given already"));
+            }
+        };
+        let Poll::Ready(result) = life.client.poll(ticket, context) else { return Poll::Pending };
+        let result = match result {
+            Ok(outcome) => (this.decode)(outcome),
+            Err(fault) => {
+                life.body.announce();
+                Err(fault_error::<E, E>(fault, false))
+            }
+        };
+        this.state = State::Done(None);
+        Poll::Ready(result)
     }
 }
 

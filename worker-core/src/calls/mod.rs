@@ -4,5 +4,6 @@
 
 mod client;
 mod table;
+mod watch;
 
 pub(crate) use client::{Client, Death, Ending, Fault, Outcome, Ticket};

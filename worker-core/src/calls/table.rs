@@ -1,12 +1,17 @@
-//! The calls in flight, by id.
-//! Not here: locks, and who waits for them (`client`).
+//! The calls in flight, by id, and who sleeps for each: a thread, or a task.
+//! Not here: locks, and how they sleep (`client`).
 //! Layer 4: plain data.
+//!
+//! To drop a waker may run code of the user, which may make calls. So what leaves the table is given
+//! to the caller, who drops it without a lock in hand.
 //!
 //! An id is a sequence number above the index of a slot. It is never given out twice, so a reply
 //! that comes late finds a slot with another id, or none, and is thrown away.
 
+use std::task::Waker;
 use std::thread::Thread;
 
+use crate::sys::clock::Moment;
 use crate::wire::descriptors::Attached;
 use crate::wire::kind::Kind;
 
@@ -22,16 +27,41 @@ pub(crate) struct Reply {
     pub(crate) attached: Attached,
 }
 
+/// Who sleeps for a reply, or for something else that the leader sees.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    /// A parked thread, which could lead.
+    Thread(Thread),
+    /// A suspended task, for which a watcher leads.
+    Task(Waker),
+}
+
+impl Waiter {
+    pub(crate) fn wake(self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            Self::Task(waker) => waker.wake(),
+        }
+    }
+}
+
+/// What was in the table and is no more: to be dropped without a lock in hand.
+#[derive(Debug)]
+#[must_use = "it may hold a waker, which must not be dropped under a lock"]
+pub(crate) struct Left(#[allow(dead_code, reason = "it is there to be dropped")] Option<State>);
+
 #[derive(Debug)]
 struct Slot {
     id: u64,
+    /// When a task began to wait for it.
+    awaited_since: Option<Moment>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    /// No reply yet; the thread to wake for it, if one sleeps.
-    Waiting(Option<Thread>),
+    /// No reply yet; who is to be woken for it, if somebody sleeps.
+    Waiting(Option<Waiter>),
     Answered(Reply),
 }
 
@@ -50,6 +80,8 @@ pub(crate) struct Table {
     sequence: u64,
     /// Ids of the calls whose threads sleep, so that finding one is no look at every call in flight.
     asleep: Vec<u64>,
+    /// How many calls have a task that sleeps.
+    task_count: usize,
 }
 
 impl Table {
@@ -63,7 +95,7 @@ impl Table {
         assert!(index < 1 << INDEX_BITS, "more than 2^24 calls in flight on one actor");
         self.sequence += 1;
         let id = self.sequence << INDEX_BITS | u64::from(index);
-        self.slots[index as usize] = Some(Slot { id, state: State::Waiting(None) });
+        self.slots[index as usize] = Some(Slot { id, awaited_since: None, state: State::Waiting(None) });
         id
     }
 
@@ -92,27 +124,74 @@ impl Table {
 
     /// Ends a call, answered or not.
     #[inline]
-    pub(crate) fn forget(&mut self, id: u64) {
-        self.leave(id);
+    pub(crate) fn forget(&mut self, id: u64) -> Left {
+        Left(self.leave(id))
     }
 
     /// Notes which thread to wake for a call; `None` once it is awake, whatever woke it.
-    pub(crate) fn set_sleeper(&mut self, id: u64, thread: Option<Thread>) {
+    pub(crate) fn set_sleeper(&mut self, id: u64, thread: Option<Thread>) -> Left {
         self.asleep.retain(|&sleeping| sleeping != id);
         let sleeps = thread.is_some();
-        if let Some(Slot { state: State::Waiting(sleeper), .. }) = self.slot(id) {
-            *sleeper = thread;
-            if sleeps {
-                self.asleep.push(id);
+        let left = self.set_waiter(id, thread.map(Waiter::Thread));
+        if sleeps {
+            self.asleep.push(id);
+        }
+        left
+    }
+
+    /// Notes which task to wake for a call.
+    pub(crate) fn set_task(&mut self, id: u64, waker: &Waker) -> Left {
+        match self.slot(id) {
+            Some(Slot { state: State::Waiting(Some(Waiter::Task(known))), .. }) if known.will_wake(waker) => {
+                Left(None)
             }
+            Some(slot) => {
+                slot.awaited_since.get_or_insert_with(Moment::now);
+                self.set_waiter(id, Some(Waiter::Task(waker.clone())))
+            }
+            None => Left(None),
         }
     }
 
-    /// Stores a reply; gives the thread to wake. A reply that nobody expects is dropped.
-    pub(crate) fn answer(&mut self, id: u64, reply: Reply) -> Option<Thread> {
+    /// The task of a call sleeps no more, whatever woke it.
+    #[allow(dead_code, reason = "made for `Select`")]
+    pub(crate) fn unset_task(&mut self, id: u64) -> Left {
+        match self.slot(id) {
+            Some(Slot { state: State::Waiting(Some(Waiter::Task(_))), .. }) => self.set_waiter(id, None),
+            _ => Left(None),
+        }
+    }
+
+    fn set_waiter(&mut self, id: u64, waiter: Option<Waiter>) -> Left {
+        let is_task = matches!(waiter, Some(Waiter::Task(_)));
+        let Some(Slot { state: State::Waiting(place), .. }) = self.slot(id) else {
+            return Left(Some(State::Waiting(waiter)));
+        };
+        let before = std::mem::replace(place, waiter);
+        self.task_count += usize::from(is_task);
+        self.task_count -= usize::from(matches!(before, Some(Waiter::Task(_))));
+        Left(Some(State::Waiting(before)))
+    }
+
+    /// When a task first waited for a call, if one has.
+    pub(crate) fn awaited_since(&mut self, id: u64) -> Option<Moment> {
+        self.slot(id)?.awaited_since
+    }
+
+    /// Whether any task sleeps for its reply.
+    #[inline]
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.task_count > 0
+    }
+
+    /// Stores a reply; gives who is to be woken. A reply that nobody expects is dropped.
+    pub(crate) fn answer(&mut self, id: u64, reply: Reply) -> Option<Waiter> {
         let slot = self.slot(id)?;
         match std::mem::replace(&mut slot.state, State::Answered(reply)) {
-            State::Waiting(sleeper) => sleeper,
+            State::Waiting(waiter) => {
+                self.task_count -= usize::from(matches!(waiter, Some(Waiter::Task(_))));
+                waiter
+            }
             State::Answered(_) => None,
         }
     }
@@ -121,18 +200,25 @@ impl Table {
     pub(crate) fn any_sleeper(&mut self) -> Option<Thread> {
         while let Some(id) = self.asleep.pop() {
             // One that was answered is on its way to wake up.
-            if let Some(Slot { state: State::Waiting(sleeper), .. }) = self.slot(id)
-                && let Some(thread) = sleeper.take()
-            {
-                return Some(thread);
+            if let Some(Slot { state: State::Waiting(place), .. }) = self.slot(id) {
+                match place.take() {
+                    Some(Waiter::Thread(thread)) => return Some(thread),
+                    task => *place = task,
+                }
             }
         }
         None
     }
 
-    /// All threads that sleep for a reply.
-    pub(crate) fn all_sleepers(&mut self) -> Vec<Thread> {
-        std::iter::from_fn(|| self.any_sleeper()).collect()
+    /// All who sleep for a reply.
+    pub(crate) fn all_waiters(&mut self) -> Vec<Waiter> {
+        self.asleep.clear();
+        self.task_count = 0;
+        let waiting = self.slots.iter_mut().flatten().filter_map(|slot| match &mut slot.state {
+            State::Waiting(waiter) => waiter.take(),
+            State::Answered(_) => None,
+        });
+        waiting.collect()
     }
 
     fn slot(&mut self, id: u64) -> Option<&mut Slot> {
@@ -144,7 +230,9 @@ impl Table {
         self.slot(id)?;
         let index = u32::try_from(id & ((1 << INDEX_BITS) - 1)).ok()?;
         self.free.push(index);
-        self.slots[index as usize].take().map(|slot| slot.state)
+        let state = self.slots[index as usize].take().map(|slot| slot.state);
+        self.task_count -= usize::from(matches!(state, Some(State::Waiting(Some(Waiter::Task(_))))));
+        state
     }
 }
 
@@ -160,7 +248,7 @@ mod tests {
     fn a_late_reply_never_reaches_a_later_call() {
         let mut table = Table::default();
         let early = table.enter();
-        table.forget(early);
+        let _ = table.forget(early);
         let later = table.enter();
         assert_eq!(early & 0xFF_FFFF, later & 0xFF_FFFF, "the slot is used again");
         assert!(table.answer(early, reply()).is_none());
@@ -176,18 +264,39 @@ mod tests {
         let me = || Some(std::thread::current());
         let ids: Vec<u64> = (0..5).map(|_| table.enter()).collect();
         assert!(table.any_sleeper().is_none());
-        ids.iter().for_each(|&id| table.set_sleeper(id, me()));
-        table.set_sleeper(ids[0], None);
+        ids.iter().for_each(|&id| drop(table.set_sleeper(id, me())));
+        drop(table.set_sleeper(ids[0], None));
         assert!(table.answer(ids[1], reply()).is_some(), "it is woken for its reply");
-        table.forget(ids[2]);
+        drop(table.forget(ids[2]));
         assert!(table.any_sleeper().is_some());
-        assert_eq!(table.all_sleepers().len(), 1);
+        assert_eq!(table.all_waiters().len(), 1);
         assert!(table.any_sleeper().is_none());
-        table.set_sleeper(ids[3], None);
-        table.set_sleeper(ids[3], me());
-        assert_eq!(table.all_sleepers().len(), 1, "it may sleep again");
-        table.set_sleeper(ids[1], None);
+        drop(table.set_sleeper(ids[3], None));
+        drop(table.set_sleeper(ids[3], me()));
+        assert_eq!(table.all_waiters().len(), 1, "it may sleep again");
+        drop(table.set_sleeper(ids[1], None));
         assert!(matches!(table.look(ids[1]), Look::Answered(_)), "a reply stays until it is taken");
+    }
+
+    #[test]
+    fn tasks_are_counted_however_they_leave() {
+        let mut table = Table::default();
+        let ids: Vec<u64> = (0..6).map(|_| table.enter()).collect();
+        for &id in &ids {
+            drop(table.set_task(id, Waker::noop()));
+            drop(table.set_task(id, Waker::noop()));
+        }
+        assert!(table.has_tasks() && table.any_sleeper().is_none(), "a task cannot lead");
+        drop(table.unset_task(ids[0]));
+        drop(table.forget(ids[1]));
+        assert!(matches!(table.answer(ids[2], reply()), Some(Waiter::Task(_))));
+        drop(table.set_sleeper(ids[3], Some(std::thread::current())));
+        assert!(table.any_sleeper().is_some(), "a thread took the place of the task");
+        assert!(table.has_tasks());
+        assert_eq!(table.all_waiters().len(), 2);
+        assert!(!table.has_tasks());
+        drop(table.forget(ids[4]));
+        assert!(!table.has_tasks() && table.awaited_since(ids[5]).is_some());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use std::time::Instant;
 use beside::Beside;
 
 use crate::sys::clock::Moment;
-pub(crate) use crate::sys::doorbell::Wake;
+pub(crate) use crate::sys::doorbell::{Rings, Wake};
 use crate::wire::codec::WriteError;
 use crate::wire::descriptors::Attached;
 use crate::wire::kind::Kind;
@@ -247,6 +247,41 @@ impl Incoming {
     /// Waits until there may be something to do: look again after [`Wake::Rung`].
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
         both!(Incoming, self, half => half.wait(interest, deadline))
+    }
+
+    /// The descriptor to watch with others instead of sleeping in [`Incoming::wait`]: it becomes readable
+    /// when there may be something to do after [`Incoming::arm`], and hangs up with the other side.
+    pub(crate) fn bell(&self) -> Arc<OwnedFd> {
+        both!(Incoming, self, half => half.bell())
+    }
+
+    /// Ends the link although others still hold its bell.
+    pub(crate) fn hang_up(&mut self) {
+        match self {
+            // A bell that is only read from ends nothing.
+            Self::Shared(_) => {}
+            Self::Socket(half) => half.hang_up(),
+        }
+    }
+
+    /// Takes in what made [`Incoming::bell`] readable, so that it becomes so again by the next ring.
+    pub(crate) fn take_rings(&mut self) -> io::Result<Rings> {
+        both!(Incoming, self, half => half.take_rings())
+    }
+
+    /// Asks for a ring for the next message; `true` if there is a message now.
+    ///
+    /// It holds until somebody waits, or a ring has come. Call it with everything taken in.
+    pub(crate) fn arm(&mut self) -> bool {
+        both!(Incoming, self, half => half.arm())
+    }
+
+    /// Whether a message of the other side was its end; a memory tells it by [`Incoming::take_rings`].
+    pub(crate) fn has_ended(&self) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::Socket(half) => half.has_ended(),
+        }
     }
 
     /// Whether the other side is seen to be gone, whatever it left behind.

@@ -22,7 +22,7 @@ use crate::wire::kind::Kind;
 /// One life of an actor.
 #[derive(Debug)]
 pub(crate) struct Life {
-    pub(crate) client: Client,
+    pub(crate) client: Arc<Client>,
     pub(crate) body: Arc<Body>,
 }
 
@@ -90,7 +90,8 @@ impl Starting {
     ) -> Result<Self, Refused> {
         let (client, body) = start::spawn(builder, type_name, run)?;
         let constructing = client.start(Kind::Construct, constructor, None);
-        Ok(Self { life: Arc::new(Life { client, body }), constructing })
+        let life = Life { client: Arc::new(client), body };
+        Ok(Self { life: Arc::new(life), constructing })
     }
 
     /// Waits for the constructor, whose first run this is: its result is for the caller to read.

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -25,9 +26,20 @@ pub(crate) struct Bell {
     shows_death: bool,
 }
 
-/// The end that sleeps.
+/// The end that sleeps. Who watches it with others' descriptors shares it, so that it stays open for them.
 #[derive(Debug)]
-pub(crate) struct Sleeper(OwnedFd);
+pub(crate) struct Sleeper(Arc<OwnedFd>);
+
+/// What rings had piled up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rings {
+    /// None are left; there may have been some.
+    Taken,
+    /// There may be more.
+    More,
+    /// Every bell is closed: the other side is gone.
+    Gone,
+}
 
 /// What ended a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +56,7 @@ pub(crate) enum Wake {
 pub(crate) fn doorbell() -> io::Result<(Bell, Sleeper)> {
     let refused = |errno| while_doing("a doorbell could not be made", errno);
     let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
-    Ok((Bell::from(without_sigpipe(write_end).map_err(refused)?), Sleeper(read_end)))
+    Ok((Bell::from(without_sigpipe(write_end).map_err(refused)?), Sleeper::from(read_end)))
 }
 
 /// Makes a doorbell whose bell shows the death of its sleeper: it polls as an error then.
@@ -55,7 +67,7 @@ pub(crate) fn doorbell_that_shows_death() -> io::Result<(Bell, Sleeper)> {
     let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC).map_err(refused)?;
     // A hostile reader that never reads must not block the one who rings.
     fcntl(&write_end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(refused)?;
-    Ok((Bell::that_shows_death(write_end), Sleeper(read_end)))
+    Ok((Bell::that_shows_death(write_end), Sleeper::from(read_end)))
 }
 
 /// Opens the write end once more, for reading too and without waiting.
@@ -94,13 +106,13 @@ impl Sleeper {
     /// Sleeps until rung, until `deadline`, or until every bell is closed.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) -> io::Result<Wake> {
         if let Some(deadline) = deadline
-            && !wait_readable(self.0.as_fd(), Some(deadline))?
+            && !wait_readable(self.as_fd(), Some(deadline))?
         {
             return Ok(Wake::TimedOut);
         }
         // Several rings may have piled up; one wake is enough for all of them.
         let mut rings = [0_u8; 64];
-        match retry_on_interrupt(|| read(&self.0, &mut rings)) {
+        match retry_on_interrupt(|| read(&*self.0, &mut rings)) {
             Ok(0) => Ok(Wake::Gone),
             Ok(_) => Ok(Wake::Rung),
             Err(errno) => Err(while_doing("waiting at the doorbell failed", errno)),
@@ -109,9 +121,28 @@ impl Sleeper {
 }
 
 impl Sleeper {
+    /// Takes in what rings there are, without sleeping.
+    pub(crate) fn take_rings(&self) -> io::Result<Rings> {
+        if !wait_readable(self.as_fd(), Some(Instant::now()))? {
+            return Ok(Rings::Taken);
+        }
+        let mut rings = [0_u8; 512];
+        match retry_on_interrupt(|| read(&*self.0, &mut rings)) {
+            Ok(0) => Ok(Rings::Gone),
+            Ok(count) if count == rings.len() => Ok(Rings::More),
+            Ok(_) => Ok(Rings::Taken),
+            Err(errno) => Err(while_doing("looking at the doorbell failed", errno)),
+        }
+    }
+
+    /// The descriptor, for who watches it with others: it is readable when there are rings.
+    pub(crate) fn share(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether every bell is closed, without taking in any ring.
     pub(crate) fn has_hung_up(&self) -> bool {
-        wait_for(self.0.as_fd(), PollFlags::empty(), Some(Instant::now())).is_ok_and(|seen| !seen.is_empty())
+        wait_for(self.as_fd(), PollFlags::empty(), Some(Instant::now())).is_ok_and(|seen| !seen.is_empty())
     }
 }
 
@@ -123,7 +154,7 @@ impl From<OwnedFd> for Bell {
 
 impl From<OwnedFd> for Sleeper {
     fn from(descriptor: OwnedFd) -> Self {
-        Self(descriptor)
+        Self(Arc::new(descriptor))
     }
 }
 
@@ -135,7 +166,7 @@ impl From<Bell> for OwnedFd {
 
 impl From<Sleeper> for OwnedFd {
     fn from(sleeper: Sleeper) -> Self {
-        sleeper.0
+        Arc::into_inner(sleeper.0).expect("a doorbell that goes to another process is watched by nobody here")
     }
 }
 

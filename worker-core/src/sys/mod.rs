@@ -17,6 +17,8 @@ pub(crate) mod module;
 pub(crate) mod pidfd;
 pub(crate) mod poll;
 pub(crate) mod proc_files;
+#[cfg(feature = "tokio")]
+pub(crate) mod runtime;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod stack;

@@ -3,11 +3,12 @@
 //! Layer 4: over `link::Incoming`.
 
 use std::sync::{MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread::Thread;
 use std::time::Instant;
 
 use super::{Client, Ending, Outcome, SPARE, State};
-use crate::calls::table::Reply;
+use crate::calls::table::{Reply, Waiter};
 use crate::link::{Arrived, Incoming, Interest, Wake};
 use crate::sys::clock::Moment;
 
@@ -28,7 +29,7 @@ pub(super) enum Lead {
 
 /// How many messages a leader takes in before it looks up: as many as a ring can hold, so that a lap
 /// after a death finds all that is left.
-const LAP: u32 = 4096;
+pub(super) const LAP: u32 = 4096;
 
 impl Client {
     /// Takes the lead, which must be free, until the goal is reached.
@@ -39,7 +40,7 @@ impl Client {
         deadline: Option<Instant>,
         waiting_since: &mut Option<Moment>,
     ) -> Lead {
-        state.leading = true;
+        state.take_lead();
         let mut room = state.room_wanted;
         drop(state);
         let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,8 +54,7 @@ impl Client {
                     Ok(Some(arrived)) => match (goal, arrived.id) {
                         (Goal::Reply(mine), id) if mine == id => {
                             let outcome = take(&mut incoming, arrived);
-                            drop(incoming);
-                            self.step_down(Some(mine));
+                            self.step_down(incoming, Some(mine));
                             return Lead::Reply(outcome);
                         }
                         _ => {
@@ -77,8 +77,7 @@ impl Client {
                 return Lead::LookAgain;
             }
             if timed_out {
-                drop(incoming);
-                self.step_down(None);
+                self.step_down(incoming, None);
                 return Lead::TimedOut;
             }
             let wake = if handed_over == LAP {
@@ -90,8 +89,7 @@ impl Client {
             };
             match wake {
                 Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
-                    drop(incoming);
-                    self.step_down(None);
+                    self.step_down(incoming, None);
                     return Lead::LookAgain;
                 }
                 Ok(Wake::Rung) => {}
@@ -108,7 +106,7 @@ impl Client {
     }
 
     /// Gives a message that is not the leader's to whoever waits for it.
-    fn hand_over(&self, incoming: &mut Incoming, arrived: Arrived) {
+    pub(super) fn hand_over(&self, incoming: &mut Incoming, arrived: Arrived) {
         let id = arrived.id;
         if !self.state().table.is_expected(id) {
             // Its caller has given up, or never was: nobody will miss it.
@@ -116,21 +114,26 @@ impl Client {
             return;
         }
         let Outcome { kind, payload, attached } = take(incoming, arrived);
-        let sleeper = self.state().table.answer(id, Reply { kind, payload, attached });
-        if let Some(sleeper) = sleeper {
-            sleeper.unpark();
+        let waiter = self.state().table.answer(id, Reply { kind, payload, attached });
+        if let Some(waiter) = waiter {
+            waiter.wake();
         }
     }
 
     /// Gives the lead away, and ends the leader's call if it is answered.
+    ///
+    /// Nobody leads for a task that sleeps; a watcher does when the bell rings (C5). So it must ring.
     #[inline]
-    fn step_down(&self, answered: Option<u64>) {
+    pub(super) fn step_down(&self, mut incoming: MutexGuard<'_, Incoming>, answered: Option<u64>) {
         let mut state = self.state();
+        let left = answered.map(|id| state.table.forget(id));
+        let watchers = if state.table.has_tasks() { state.arm(&mut incoming) } else { Vec::new() };
         state.leading = false;
-        if let Some(id) = answered {
-            state.table.forget(id);
-        }
+        // Not earlier: whoever finds the lead free expects to get this at once.
+        drop(incoming);
         self.wake_next(state);
+        watchers.into_iter().for_each(Waker::wake);
+        drop(left);
     }
 
     /// Wakes a follower if nobody leads (C1).
@@ -147,15 +150,16 @@ impl Client {
 
     /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
     #[cold]
-    fn die(&self, ending: Ending) {
+    pub(super) fn die(&self, ending: Ending) {
         let death = (self.find_death)(ending);
         let mut state = self.state();
         state.death = Some(death);
         state.leading = false;
-        let mut sleepers = state.table.all_sleepers();
-        sleepers.append(&mut state.others);
+        let waiters = state.table.all_waiters();
+        let others = std::mem::take(&mut state.others);
         drop(state);
-        sleepers.iter().for_each(Thread::unpark);
+        others.iter().for_each(Thread::unpark);
+        waiters.into_iter().for_each(Waiter::wake);
         // Taken and released, so that a thread which has looked for the death but does not wait for
         // its turn yet cannot miss the notification.
         drop(self.sending());
@@ -164,7 +168,7 @@ impl Client {
 }
 
 #[inline]
-fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
+pub(super) fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
     let mut payload = SPARE.take();
     incoming.copy_payload(&arrived, &mut payload);
     let (kind, attached) = (arrived.kind, arrived.attached.take());

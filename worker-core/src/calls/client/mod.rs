@@ -16,12 +16,36 @@
 //!   waits it leads or somebody else does, so replies are taken in and the backend can go on.
 //! * C4: whoever finds the backend gone first takes in what it had replied before, then notes the
 //!   death, then wakes everybody. Nobody waits for a dead backend.
+//!
+//! # Tasks and watchers
+//!
+//! A task that waits for a reply is suspended, so it can neither sleep at the doorbell nor lead. For it
+//! the doorbell is watched, by its runtime or by the reactor (`calls::watch`): a *watcher* runs when the
+//! bell rings, and leads for as long as there is something to take in, but never sleeps.
+//!
+//! * C5: while nobody leads and a task sleeps, the link is *armed*, which means that the next message
+//!   rings, or has rung; or all watchers have been woken to look. Whoever gives the lead away sees to
+//!   it, under the lock of `state`; a task goes to sleep under that lock too, and finds the link armed,
+//!   or somebody leading, or the lead free, and takes it for a look. So no message is left lying.
+//! * C6: a ring is taken out of the doorbell by a leader only. A watcher that is woken while somebody
+//!   leads leaves the ring, which may be that leader's, in place, is noted as *held back*, and is woken
+//!   again when the lead is given away. So no ring is stolen from a thread that sleeps for it, and none
+//!   is forgotten by a watcher that is told of each ring only once.
+//! * C7: a watcher belongs to the runtime of the tasks it watches for. Each runtime that waits for a
+//!   link has its own, so no task depends on a runtime other than the one that runs it.
+//! * C8: how a backend ended takes time to find out, so no task, watcher or reactor does it: it goes
+//!   to a thread that may block, with the lead still taken, so that C4 holds.
 
+mod awaiting;
 mod leading;
 mod sending;
 
+pub(crate) use awaiting::{Dying, Seen};
+
 use std::cell::Cell;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::Instant;
 use std::{fmt, io};
@@ -29,6 +53,7 @@ use std::{fmt, io};
 use leading::{Goal, Lead};
 
 use super::table::{Look, Reply, Table};
+use super::watch::Watchers;
 use crate::errors::Exit;
 use crate::link::{Incoming, LinkEnd, Outgoing, Payload, Room, Sent};
 use crate::sys::clock::Moment;
@@ -91,6 +116,10 @@ pub(crate) struct Client {
     state: Mutex<State>,
     /// Locked by the leader alone, so never fought for.
     incoming: Mutex<Incoming>,
+    /// What rings for `incoming`, for watchers: they must have it while a leader sleeps.
+    bell: Arc<OwnedFd>,
+    /// Held while a watcher is begun.
+    beginning: Mutex<()>,
     find_death: FindDeath,
 }
 
@@ -111,10 +140,32 @@ struct State {
     room_wanted: Option<Room>,
     /// Parked threads that wait for something else than a reply.
     others: Vec<Thread>,
+    /// The next message rings, or has rung (C5).
+    armed: bool,
+    /// A watcher was woken while somebody led (C6).
+    held_back: bool,
+    watchers: Watchers,
     death: Option<Death>,
 }
 
 impl State {
+    fn take_lead(&mut self) {
+        self.leading = true;
+        self.armed = false;
+    }
+
+    /// Keeps C5, for the leader that is about to give the lead away; gives the watchers to wake then.
+    fn arm(&mut self, incoming: &mut Incoming) -> Vec<Waker> {
+        self.armed = !incoming.arm();
+        let must_look = std::mem::take(&mut self.held_back) || !self.armed;
+        if must_look { self.watchers.wakers() } else { Vec::new() }
+    }
+
+    /// Whether a call has a result.
+    fn is_settled(&mut self, ticket: Ticket) -> bool {
+        self.table.is_answered(ticket.id) || self.death.is_some()
+    }
+
     fn forget_other(&mut self) {
         let me = thread::current().id();
         self.others.retain(|other| other.id() != me);
@@ -146,7 +197,9 @@ impl Client {
             sending: Mutex::new(Sending { outgoing: end.outgoing, turn_taken: false, messages: 0 }),
             turn_free: Condvar::new(),
             state: Mutex::default(),
+            bell: end.incoming.bell(),
             incoming: Mutex::new(end.incoming),
+            beginning: Mutex::default(),
             find_death,
         }
     }
@@ -207,8 +260,9 @@ impl Client {
                 return Ok(Outcome { kind, payload, attached });
             }
             if let Some(death) = state.death.clone() {
-                state.table.forget(ticket.id);
+                let left = state.table.forget(ticket.id);
                 drop(state);
+                drop(left);
                 return Err(self.fault_of(death, ticket, waiting_since));
             }
             if !state.leading {
@@ -218,12 +272,13 @@ impl Client {
                     Lead::TimedOut => return Err(Fault::TimedOut),
                 }
             }
-            state.table.set_sleeper(ticket.id, Some(thread::current()));
+            let left = state.table.set_sleeper(ticket.id, Some(thread::current()));
             drop(state);
+            drop(left);
             waiting_since.get_or_insert_with(Moment::now);
             let in_time = park(deadline);
             let mut state = self.state();
-            state.table.set_sleeper(ticket.id, None);
+            let _ = state.table.set_sleeper(ticket.id, None);
             if !in_time && !state.table.is_answered(ticket.id) && state.death.is_none() {
                 // A leader may have chosen just us to follow it.
                 self.wake_next(state);
@@ -236,12 +291,12 @@ impl Client {
     pub(crate) fn is_ready(&self, ticket: Ticket) -> bool {
         let now = Some(Instant::now());
         let mut state = self.state();
-        if !state.leading && !state.table.is_answered(ticket.id) && state.death.is_none() {
+        if !state.leading && !state.is_settled(ticket) {
             // What a leader without a goal of its own takes in goes to the table.
             self.lead(state, Goal::Death, now, &mut None);
             state = self.state();
         }
-        state.table.is_answered(ticket.id) || state.death.is_some()
+        state.is_settled(ticket)
     }
 
     /// Ends a call whose reply nobody wants any more.
@@ -294,7 +349,8 @@ impl Client {
     }
 
     fn forget_id(&self, id: u64) {
-        self.state().table.forget(id);
+        let left = self.state().table.forget(id);
+        drop(left);
     }
 
     #[cold]
@@ -322,6 +378,15 @@ impl Client {
 
     fn sending(&self) -> MutexGuard<'_, Sending> {
         self.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !state.watchers.is_empty() {
+            self.incoming.get_mut().unwrap_or_else(PoisonError::into_inner).hang_up();
+        }
     }
 }
 

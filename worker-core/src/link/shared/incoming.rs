@@ -3,7 +3,7 @@
 //! Layer 3: over `ring::Consumer`.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use super::layout::{Direction, TAKEN_POSITION_OFFSET};
 use super::side::Side;
 use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_PARCEL, FLAG_WITHDRAWN};
 use crate::link::spin::Spin;
-use crate::link::{self, Arrived, Broken, Interest, Wake};
+use crate::link::{self, Arrived, Broken, Interest, Rings, Wake};
 use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
 use crate::ring::{Consumer, Memory, Record};
 use crate::sys::clock::Moment;
@@ -248,6 +248,20 @@ impl Incoming {
             self.spin.slept_for(start.elapsed());
         }
         Ok(wake)
+    }
+
+    pub(crate) fn bell(&self) -> Arc<OwnedFd> {
+        self.sleeper.share()
+    }
+
+    pub(crate) fn take_rings(&mut self) -> io::Result<Rings> {
+        self.sleeper.take_rings()
+    }
+
+    pub(crate) fn arm(&mut self) -> bool {
+        self.side.announce_waiting(MESSAGE_BIT);
+        // As in `wait`: without this look a record of a moment ago would ring for nobody (S1).
+        self.consumer.has_record(&self.side.memory)
     }
 
     pub(crate) fn has_hung_up(&self) -> bool {

@@ -8,15 +8,16 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{Shutdown, shutdown};
 
 use super::{
-    Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Room, SendError, Sent, Wake,
+    Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Rings, Room, SendError, Sent, Wake,
 };
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
@@ -74,6 +75,7 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         payload: Vec::new(),
         parcels: VecDeque::new(),
         ended: false,
+        found_empty: false,
         last_sleep_began: None,
     };
     Ok(LinkEnd { outgoing: super::Outgoing::Socket(outgoing), incoming: super::Incoming::Socket(incoming) })
@@ -184,6 +186,8 @@ pub(crate) struct Incoming {
     /// Descriptors of messages that have not come as a whole.
     parcels: VecDeque<Vec<OwnedFd>>,
     ended: bool,
+    /// The last look found the socket empty, and a message that has come as a whole was not there either.
+    found_empty: bool,
     last_sleep_began: Option<Moment>,
 }
 
@@ -221,6 +225,12 @@ impl Incoming {
 
     /// Takes what the socket holds; says whether it held anything.
     fn receive(&mut self) -> Result<bool, Broken> {
+        let received = self.receive_more();
+        self.found_empty = matches!(received, Ok(false));
+        received
+    }
+
+    fn receive_more(&mut self) -> Result<bool, Broken> {
         match receive_some(&self.socket, &mut self.buffer) {
             Ok(None) => Ok(false),
             Ok(Some(Chunk { length_bytes: 0, .. })) => {
@@ -290,6 +300,29 @@ impl Incoming {
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    pub(crate) fn bell(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.socket)
+    }
+
+    pub(crate) fn hang_up(&mut self) {
+        // What was sent is still delivered. That it is shut already is all that could be wrong.
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+    }
+
+    /// What makes the socket readable is the messages themselves.
+    pub(crate) fn take_rings(&mut self) -> io::Result<Rings> {
+        Ok(Rings::Taken)
+    }
+
+    /// A socket rings for whatever comes after it was found empty.
+    pub(crate) fn arm(&mut self) -> bool {
+        !self.found_empty
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(crate) fn last_sleep_began(&self) -> Option<Moment> {

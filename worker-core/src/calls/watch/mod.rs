@@ -1,0 +1,158 @@
+//! Who watches the doorbells of links for tasks: the tokio runtime that runs them, or one shared thread.
+//! Not here: what a watcher does when a bell rings (`Client::look`), and why that loses nothing (`client`).
+//! Layer 4: beside `client`.
+
+mod reactor;
+#[cfg(feature = "tokio")]
+mod runtime;
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::thread;
+
+use super::client::{Client, Dying};
+
+/// Whose tasks a watcher watches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// Those of one tokio runtime.
+    #[cfg(feature = "tokio")]
+    Runtime(tokio::runtime::Id),
+    /// Those of any other executor.
+    Reactor,
+    /// Those of a thread that polls by itself (`Client::watch_by_hand`).
+    #[allow(dead_code, reason = "made for `Select`")]
+    Hand(u64),
+}
+
+impl Key {
+    /// One that no other watcher has.
+    #[allow(dead_code, reason = "made for `Select`")]
+    pub(super) fn by_hand() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: each number is given out once, in any order.
+        Self::Hand(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// That of the task that is polled on this thread.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        #[cfg(feature = "tokio")]
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            return Self::Runtime(runtime.id());
+        }
+        Self::Reactor
+    }
+}
+
+/// Ends a watcher when it is dropped.
+pub(crate) struct End(Option<Box<dyn FnOnce() + Send>>);
+
+impl End {
+    /// The watcher has ended when it looks no more.
+    pub(super) fn nothing() -> Self {
+        Self(None)
+    }
+
+    fn new(end: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(end)))
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(end) = self.0.take() {
+            end();
+        }
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("End")
+    }
+}
+
+/// Who watches a link.
+#[derive(Debug, Default)]
+pub(super) struct Watchers(Vec<Watcher>);
+
+/// One of them. What is dropped of it may run code of others: without a lock in hand.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    key: Key,
+    /// Has it look; `None` before its first look, which comes without being asked for.
+    waker: Option<Waker>,
+    _end: End,
+}
+
+impl Watchers {
+    #[inline]
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.0.iter().any(|watcher| watcher.key == key)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Enters a watcher that was begun.
+    pub(super) fn enter(&mut self, key: Key, end: End) {
+        self.0.push(Watcher { key, waker: None, _end: end });
+    }
+
+    /// Takes a watcher out that has ended.
+    pub(super) fn leave(&mut self, key: Key) -> Option<Watcher> {
+        let place = self.0.iter().position(|watcher| watcher.key == key)?;
+        Some(self.0.swap_remove(place))
+    }
+
+    /// Notes how to have a watcher look again; gives what was noted before.
+    pub(super) fn set_waker(&mut self, key: Key, waker: &Waker) -> Option<Waker> {
+        let watcher = self.0.iter_mut().find(|watcher| watcher.key == key)?;
+        if watcher.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            return None;
+        }
+        watcher.waker.replace(waker.clone())
+    }
+
+    /// Wakers of all.
+    #[cold]
+    pub(super) fn wakers(&self) -> Vec<Waker> {
+        self.0.iter().filter_map(|watcher| watcher.waker.clone()).collect()
+    }
+}
+
+/// Has a link watched for the tasks of `key`, which are those of this thread.
+pub(super) fn begin(client: &Arc<Client>, key: Key) -> io::Result<End> {
+    match key {
+        #[cfg(feature = "tokio")]
+        Key::Runtime(_) => runtime::begin(client, key),
+        Key::Reactor => reactor::begin(client),
+        Key::Hand(_) => Ok(End::nothing()),
+    }
+}
+
+/// Finds out how a backend ended, where that may take its time.
+pub(super) fn run_aside(dying: Dying) {
+    #[cfg(feature = "tokio")]
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn_blocking(|| dying.find_out());
+        return;
+    }
+    let dying = Arc::new(Mutex::new(Some(dying)));
+    let taken = Arc::clone(&dying);
+    let find_out = move || {
+        let dying = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(dying) = dying {
+            dying.find_out();
+        }
+    };
+    if thread::Builder::new().name("worker-end".to_owned()).spawn(find_out.clone()).is_err() {
+        // Without a thread it is better found out late for others than never.
+        find_out();
+    }
+}
