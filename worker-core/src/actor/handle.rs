@@ -15,6 +15,7 @@ use super::generic::{self, GenericRequest};
 use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
 use super::remote::Remote;
+use super::room;
 use crate::calls::{Fault, Outcome};
 use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
@@ -256,12 +257,16 @@ impl<A: Actor> Handle<A> {
         T: Portable<ValueForm>,
         E: Portable<ErrorForm>,
     {
-        let deadline = self.deadline();
+        let own = self.deadline();
+        let deadline = own.into_iter().chain(room::deadline()).min();
         let mut killed = false;
         let started = self.lives().attempt(deadline, |life| {
             self.must_live(life)?;
             let ticket = life.client.start(kind, payload, deadline);
-            let ticket = ticket.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))?;
+            let ticket = ticket.inspect_err(|fault| {
+                // That somebody else would not wait is no fault of the backend.
+                killed = own.is_some_and(|own| own <= Instant::now()) && self.kill_at_timeout(life, fault);
+            })?;
             Ok((Arc::clone(life), ticket))
         });
         let started = started.map_err(|fault| fault_error::<R, E>(fault, killed));

@@ -12,6 +12,7 @@ mod panics;
 mod pending;
 mod remote;
 mod reply;
+pub(crate) mod room;
 
 pub use context::Context;
 pub use contract::{Actor, Frontend};

@@ -6,4 +6,5 @@ mod client;
 mod table;
 mod watch;
 
-pub(crate) use client::{Client, Death, Ending, Fault, Outcome, Ticket};
+pub(crate) use client::{Client, Death, Ending, Fault, Outcome, Seen, Ticket};
+pub(crate) use watch::Key;

@@ -125,6 +125,8 @@ pub enum DepartureReason {
     Memory(u64),
     /// It lived so long, longer than the builder's `max_age`.
     Age(Duration),
+    /// It did not answer within this deadline, and cannot be killed, because it is a thread.
+    Stuck(Duration),
     /// Nobody used it for so long, longer than the builder's `idle_timeout`.
     Idle(Duration),
 }
@@ -146,6 +148,9 @@ impl fmt::Display for Departure {
             }
             DepartureReason::Age(age) => {
                 write!(formatter, "backend `{name}` (pid {pid}) left its pool at an age of {age:?}")
+            }
+            DepartureReason::Stuck(limit) => {
+                write!(formatter, "backend `{name}` left its pool, stuck for more than {limit:?}")
             }
             DepartureReason::Idle(time) => {
                 write!(formatter, "backend `{name}` (pid {pid}) left its pool after {time:?} without use")

@@ -10,7 +10,6 @@ use std::thread::{self, Thread};
 #[derive(Debug)]
 pub(super) enum Wake {
     Thread(Thread),
-    Task(Waker),
 }
 
 impl Wake {
@@ -21,7 +20,6 @@ impl Wake {
     pub(super) fn wake(&self) {
         match self {
             Self::Thread(thread) => thread.unpark(),
-            Self::Task(waker) => waker.wake_by_ref(),
         }
     }
 }
@@ -33,6 +31,8 @@ pub(super) struct Place(u64);
 #[derive(Debug, Default)]
 pub(super) struct Line {
     waiting: VecDeque<(Place, Wake)>,
+    /// Those who have something to do meanwhile, and take what nobody in the line wants.
+    listeners: Vec<(Place, Waker)>,
     next: u64,
 }
 
@@ -43,13 +43,6 @@ impl Line {
         self.next += 1;
         self.waiting.push_back((place, wake));
         place
-    }
-
-    /// Has another waker woken for the same place: a task may move.
-    pub(super) fn renew(&mut self, place: Place, wake: Wake) {
-        if let Some((_, old)) = self.waiting.iter_mut().find(|(other, _)| *other == place) {
-            *old = wake;
-        }
     }
 
     pub(super) fn leave(&mut self, place: Place) {
@@ -68,15 +61,29 @@ impl Line {
         self.waiting.front().is_some_and(|(first, _)| *first == place)
     }
 
+    /// Has somebody woken by whatever changes, until it leaves.
+    pub(super) fn listen(&mut self, waker: &Waker) -> Place {
+        let place = Place(self.next);
+        self.next += 1;
+        self.listeners.push((place, waker.clone()));
+        place
+    }
+
+    pub(super) fn stop_listening(&mut self, place: Place) {
+        self.listeners.retain(|(other, _)| *other != place);
+    }
+
     /// Has the first look again (P2).
     pub(super) fn wake_first(&self) {
-        if let Some((_, wake)) = self.waiting.front() {
-            wake.wake();
+        match self.waiting.front() {
+            Some((_, wake)) => wake.wake(),
+            None => self.listeners.iter().for_each(|(_, waker)| waker.wake_by_ref()),
         }
     }
 
     pub(super) fn wake_all(&self) {
         self.waiting.iter().for_each(|(_, wake)| wake.wake());
+        self.listeners.iter().for_each(|(_, waker)| waker.wake_by_ref());
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::member::{Member, Spare};
+use super::place::Making;
 use super::seat::Seat;
 use super::shared::{Patience, Shared};
 use super::state::{Choice, State, Want};
@@ -65,7 +66,7 @@ impl<F: Frontend> Shared<F> {
         (builder, tray)
     }
 
-    fn begin(&self, number: u64) -> Result<Spare<F>, String> {
+    pub(super) fn begin(&self, number: u64) -> Result<Spare<F>, String> {
         let born = Instant::now();
         let (builder, tray) = self.builder(number);
         let frontend = (self.make)(&builder)?;
@@ -128,12 +129,12 @@ impl<F: Frontend> Shared<F> {
     /// Looks which spares are ready by now, and lets those go that have failed.
     pub(super) fn look_at_spares(&self) {
         let mut state = self.state();
+        if state.ready_spares() == state.spares.len() {
+            return;
+        }
         let (unknown, known): (Vec<_>, Vec<_>) =
             state.spares.drain(..).partition(|spare| spare.starting.is_some());
         state.spares.extend(known);
-        if unknown.is_empty() {
-            return;
-        }
         state.in_hand += unknown.len();
         drop(state);
         for mut spare in unknown {
@@ -163,74 +164,12 @@ impl<F: Frontend> Shared<F> {
     }
 
     /// A process for the caller: one that is there, or the one that it has a place for.
-    pub(super) fn seat(self: &Arc<Self>, want: Want, patience: Patience) -> Result<Seat<F>, TakeError> {
+    pub(super) fn seat(self: &Arc<Self>, want: Want<'_>, patience: Patience) -> Result<Seat<F>, TakeError> {
         self.look_at_spares();
         match self.choose(want, patience)? {
             Choice::Member { number, frontend } => Ok(Seat::new(self, number, frontend, want, false)),
-            Choice::Make => self.make_seat(want, patience),
+            Choice::Make => Making::begin(self, false)?.finish(want, patience.deadline()),
             Choice::Nothing => Err(TakeError::Busy),
-        }
-    }
-
-    /// Makes a process in the place that is kept for it.
-    fn make_seat(self: &Arc<Self>, want: Want, patience: Patience) -> Result<Seat<F>, TakeError> {
-        let counted = Counted(&**self, |state| &mut state.making);
-        let made = self.make_one(patience);
-        let mut state = self.state();
-        counted.end(&mut state);
-        let seat = match made {
-            Ok(spare) if state.closed => {
-                state.stopped.push(spare.frontend);
-                Err(TakeError::Stopped)
-            }
-            Ok(spare) => {
-                let (number, frontend) = (spare.number, spare.frontend.clone());
-                let mut member = Member::new(spare);
-                match want {
-                    Want::Lease { .. } => member.leased = true,
-                    Want::Share { .. } => member.load = 1,
-                }
-                state.members.push(member);
-                Ok((number, frontend))
-            }
-            Err(error) => Err(error),
-        };
-        self.tidy(state);
-        seat.map(|(number, frontend)| Seat::new(self, number, frontend, want, true))
-    }
-
-    /// A process whose constructor is done: the spare that is next, or a new one.
-    fn make_one(&self, patience: Patience) -> Result<Spare<F>, TakeError> {
-        loop {
-            let mut state = self.state();
-            if state.closed {
-                return Err(TakeError::Stopped);
-            }
-            let spare = state.take_spare();
-            let number = if spare.is_none() { state.number() } else { 0 };
-            drop(state);
-            let is_fresh = spare.is_none();
-            let mut spare = match spare {
-                Some(spare) => spare,
-                None => self.begin(number).map_err(TakeError::Spawn)?,
-            };
-            let Some(starting) = spare.starting.take() else { return Ok(spare) };
-            match starting.finish(patience.deadline()) {
-                Started::Alive => return Ok(spare),
-                Started::NotYet => {
-                    // The next one who needs a process goes on waiting for this one.
-                    spare.starting = Some(starting);
-                    self.state().spares.push_back(spare);
-                    return Err(TakeError::Busy);
-                }
-                Started::Failed(exit, why) => {
-                    spare.frontend.process().wait();
-                    if is_fresh {
-                        return Err(TakeError::Spawn(format!("{exit}: {why}")));
-                    }
-                    self.tell_not_made(exit.name.clone(), exit.pid, why);
-                }
-            }
         }
     }
 
@@ -239,7 +178,7 @@ impl<F: Frontend> Shared<F> {
         format!("{name}-{number}")
     }
 
-    fn tell_not_made(&self, name: String, pid: u32, why: String) {
+    pub(super) fn tell_not_made(&self, name: String, pid: u32, why: String) {
         self.tell(&Departure { name, pid, reason: DepartureReason::NotMade(why) });
     }
 }

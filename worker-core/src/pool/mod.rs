@@ -20,12 +20,15 @@
 //! * P3: a process that is to be recycled stays in service until a spare is ready to take its place, and goes
 //!   between two uses.
 
+mod balanced;
 mod builder;
 mod keeper;
 mod lease;
 mod line;
 mod making;
+mod map;
 mod member;
+mod place;
 mod recycling;
 mod seat;
 mod shared;
@@ -41,8 +44,10 @@ use crate::errors::{Exit, StopError, TakeError};
 use keeper::Owner;
 use shared::{Patience, Shared};
 
+pub use balanced::Share;
 pub use builder::PoolBuilder;
 pub use lease::Lease;
+pub use map::{Map, Ordered, Progress, Unordered};
 
 /// Processes with the same actor in each: made early, lent one at a time, or used by load.
 ///
@@ -128,9 +133,12 @@ impl<F: Frontend> Pool<F> {
         lease::take(&self.shared, patience)
     }
 
-    /// Number of processes that are in service: in use or waiting for it. Spares are none of them.
+    /// Number of processes that are in service: in use or waiting for it. Spares are none of them, nor is one that takes
+    /// the place of a dead one, before it is ready.
     #[must_use]
     pub fn len(&self) -> usize {
+        self.shared.look_at_spares();
+        self.shared.tidy(self.shared.state());
         self.shared.state().in_service()
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Seat<F: Frontend> {
     pub(super) number: u64,
     pub(super) frontend: F,
     leased: bool,
+    /// At its end it is looked whether the process lives. Where not, the calls have told.
+    pub(super) is_looked_at: bool,
     /// The process was made for this use.
     pub(super) is_fresh: bool,
     /// Hooks that this use has sent.
@@ -26,9 +28,24 @@ pub(super) struct Seat<F: Frontend> {
 }
 
 impl<F: Frontend> Seat<F> {
-    pub(super) fn new(shared: &Arc<Shared<F>>, number: u64, frontend: F, want: Want, is_fresh: bool) -> Self {
+    pub(super) fn new(
+        shared: &Arc<Shared<F>>,
+        number: u64,
+        frontend: F,
+        want: Want<'_>,
+        is_fresh: bool,
+    ) -> Self {
         let leased = matches!(want, Want::Lease { .. });
-        Self { shared: Arc::clone(shared), number, frontend, leased, is_fresh, hooks: 0, hook: Hook::None }
+        Self {
+            shared: Arc::clone(shared),
+            number,
+            frontend,
+            leased,
+            is_looked_at: leased,
+            is_fresh,
+            hooks: 0,
+            hook: Hook::None,
+        }
     }
 
     /// The hook that the last user has left, taken out.
@@ -66,8 +83,8 @@ impl<F: Frontend> Seat<F> {
 impl<F: Frontend> Drop for Seat<F> {
     fn drop(&mut self) {
         // Looked at before the lock: reading what a process uses takes a while.
-        let dead =
-            (self.leased && !self.frontend.process().is_alive()).then(|| self.frontend.process().wait());
+        let dead = (self.is_looked_at && !self.frontend.process().is_alive())
+            .then(|| self.frontend.process().wait());
         let due = if dead.is_some() { None } else { self.shared.due_of(self) };
         self.shared.look_at_spares();
         let mut state = self.shared.state();

@@ -86,7 +86,7 @@ impl<F: Frontend> Shared<F> {
     }
 
     /// Chooses when it is the caller's turn, and waits for that as long as its patience lasts (P2).
-    pub(super) fn choose(&self, want: Want, patience: Patience) -> Result<Choice<F>, TakeError> {
+    pub(super) fn choose(&self, want: Want<'_>, patience: Patience) -> Result<Choice<F>, TakeError> {
         let mut state = self.state();
         let mut place = None;
         let result = loop {

@@ -13,11 +13,11 @@ use crate::errors::DepartureReason;
 
 /// What somebody wants a process for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum Want<'full> {
     /// For itself alone, and one that is in use without a lease only if it says so.
     Lease { or_busy: bool },
-    /// For one use beside others, of which it has less than so many.
-    Share { below: usize },
+    /// For one use beside others. These have as many as the one who asks would give them.
+    Share { full: &'full [u64] },
 }
 
 /// What there is to give.
@@ -86,12 +86,21 @@ impl<F: Frontend> State<F> {
         self.spares.iter().filter(|spare| spare.starting.is_none()).count()
     }
 
+    /// Every process there is, in the order in which they were made.
+    pub(super) fn everybody(&self) -> Vec<F> {
+        let members = self.members.iter().map(|member| (member.number, &member.frontend));
+        let spares = self.spares.iter().map(|spare| (spare.number, &spare.frontend));
+        let mut all: Vec<_> = members.chain(spares).collect();
+        all.sort_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, frontend)| frontend.clone()).collect()
+    }
+
     pub(super) fn member(&mut self, number: u64) -> Option<&mut Member<F>> {
         self.members.iter_mut().find(|member| member.number == number)
     }
 
     /// Chooses for one who may: the first in the line, or anybody if there is none (P2).
-    pub(super) fn choose(&mut self, want: Want, options: &Options) -> Choice<F> {
+    pub(super) fn choose(&mut self, want: Want<'_>, options: &Options) -> Choice<F> {
         let can_grow = self.in_service() + self.making < options.max;
         let candidates = self.members.iter_mut().filter(|member| member.serves() && !member.leased);
         let chosen = match want {
@@ -102,10 +111,11 @@ impl<F: Frontend> State<F> {
                     candidates.max_by_key(|member| (std::cmp::Reverse(member.load), member.idle_since));
                 best.filter(|member| member.load == 0 || or_busy && !can_grow)
             }
-            Want::Share { below } => {
+            Want::Share { full } => {
+                let candidates = candidates.filter(|member| !full.contains(&member.number));
                 let best =
                     candidates.max_by_key(|member| (std::cmp::Reverse(member.load), member.idle_since));
-                best.filter(|member| member.load == 0 || member.load < below && !can_grow)
+                best.filter(|member| member.load == 0 || !can_grow)
             }
         };
         match chosen {

@@ -127,6 +127,11 @@ impl Body {
         if self.is_alive() { usage } else { Usage::default() }
     }
 
+    /// Whether it is a process: a thread cannot be ended by force.
+    pub(crate) fn can_be_killed(&self) -> bool {
+        self.keeper.thread().is_none()
+    }
+
     /// Ends the process at once, by SIGKILL. That it has ended already is no error.
     pub(crate) fn kill(&self) -> io::Result<()> {
         self.signal(Signal::SIGKILL)

@@ -106,6 +106,11 @@ impl Starting {
         self.constructing.as_ref().map_or(true, |ticket| self.life.client.is_ready(*ticket))
     }
 
+    /// What to wait for until then, if it is not known yet.
+    pub(crate) fn waits_for(&self) -> Option<(&Arc<Life>, Ticket)> {
+        self.constructing.as_ref().ok().map(|ticket| (&self.life, *ticket))
+    }
+
     /// Whether the constructor was sent.
     pub(crate) fn is_sent(&self) -> bool {
         self.constructing.is_ok()

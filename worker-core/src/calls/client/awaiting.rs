@@ -111,7 +111,6 @@ impl Client {
     }
 
     /// Enters the caller as a watcher, for the calls that it registers.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(crate) fn watch_by_hand(&self, waker: &Waker) -> Key {
         let key = Key::by_hand();
         let mut state = self.state();
@@ -121,7 +120,6 @@ impl Client {
     }
 
     /// Has `waker` woken when a call is ready; `true` if it is.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(crate) fn register(self: &Arc<Self>, ticket: Ticket, waker: &Waker) -> bool {
         let mut state = self.state();
         if state.is_settled(ticket) {
@@ -131,6 +129,23 @@ impl Client {
         self.look_if_free(state, None);
         drop(left);
         self.state().is_settled(ticket)
+    }
+
+    /// Takes in what has come, if nobody else does, without asking to be rung for what comes next.
+    pub(crate) fn take_in_now(self: &Arc<Self>) {
+        drop(self.look_if_free(self.state(), None));
+    }
+
+    /// The result of a call, if it has been taken in.
+    ///
+    /// For whoever sends several and must know which of them a backend died of: one that it never began is `NotSent`,
+    /// whenever it died.
+    pub(crate) fn take_settled(&self, ticket: Ticket) -> Option<Result<Outcome, Fault>> {
+        match self.settle(self.state(), ticket) {
+            Ok(Err(Fault::Exited(exit))) if !self.was_begun(ticket) => Some(Err(Fault::NotSent(exit))),
+            Ok(result) => Some(result),
+            Err(_) => None,
+        }
     }
 
     /// Ends what [`Client::register`] began; the call goes on.

@@ -343,6 +343,11 @@ impl Client {
         self.sending().outgoing.was_taken(ticket.sent)
     }
 
+    /// Whether [`Client::was_begun`] is known here.
+    pub(crate) fn knows_what_was_begun(&self) -> bool {
+        self.sending().outgoing.knows_what_was_taken()
+    }
+
     /// The death of the backend, if it has been noticed.
     pub(crate) fn death(&self) -> Option<Exit> {
         self.state().death.as_ref().map(|death| death.exit.clone())

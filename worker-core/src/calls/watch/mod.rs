@@ -24,13 +24,11 @@ pub(crate) enum Key {
     /// Those of any other executor.
     Reactor,
     /// Those of a thread that polls by itself (`Client::watch_by_hand`).
-    #[allow(dead_code, reason = "made for `Select`")]
     Hand(u64),
 }
 
 impl Key {
     /// One that no other watcher has.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(super) fn by_hand() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         // Relaxed: each number is given out once, in any order.
