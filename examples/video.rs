@@ -1,12 +1,12 @@
 //! Video through shared memory: a camera, a motion detector and a counter, each in its own process.
 //!
-//! `cargo run --release --example video -- [--seconds N] [--rate N] [FILE.y4m | FILE WIDTHxHEIGHT]`
+//! `cargo run --release --example video -- [--seconds N] [--rate N] [--pictures FOLDER] [FILE.y4m | FILE WIDTHxHEIGHT]`
 //!
 //! Without a file a stand-in for a camera makes 1080p RGB frames; a Y4M file, or a file of raw RGB
 //! frames, is played in its place. Frames go to all readers at once and are read where they lie; a
 //! reader that is too slow loses the oldest, and the line that is printed each second counts them.
 //! Control messages are ordinary calls and are answered between two frames. Every hundredth frame is
-//! written as PNG to a folder of its own below the system's folder for temporary files.
+//! written as PNG, to the folder that is named, or else to a temporary one that is removed at the end.
 
 #[path = "video/camera.rs"]
 mod camera;
@@ -14,8 +14,8 @@ mod camera;
 mod detector;
 #[path = "video/options.rs"]
 mod options;
-#[path = "video/picture.rs"]
-mod picture;
+#[path = "video/pictures.rs"]
+mod pictures;
 #[path = "video/source.rs"]
 mod source;
 
@@ -30,6 +30,7 @@ use worker_core::{Builder, CallError};
 use camera::CameraFrontend;
 use detector::{CounterFrontend, DetectorFrontend};
 use options::Options;
+use pictures::Pictures;
 use source::Source;
 
 /// How often a picture is written.
@@ -58,11 +59,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let camera = CameraFrontend::spawn_with(&Builder::new().name("camera"), writer, source)?;
 
     let display = Display::default();
-    let folder = std::env::temp_dir().join(format!("worker-video-{}", std::process::id()));
+    let mut pictures = Pictures::new(options.pictures.clone());
     thread::scope(|scope| {
         let looking = scope.spawn(|| keep_looking(&detector, &display));
         let counting = scope.spawn(|| keep_counting(&counter, &display));
-        let result = film(&options, &camera, &detector, &reader, &display, &folder);
+        let result = film(&options, &camera, &detector, &reader, &display, &mut pictures);
         // Relaxed: the threads look at nothing else that depends on it.
         display.is_over.store(true, Ordering::Relaxed);
         let looked = looking.join().expect("the thread only calls");
@@ -73,6 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("camera:   {}", camera.stop()?);
     println!("detector: {}", detector.stop()?);
     println!("counter:  {}", counter.stop()?);
+    println!("pictures: {pictures}");
     Ok(())
 }
 
@@ -83,7 +85,7 @@ fn film(
     detector: &DetectorFrontend,
     reader: &frames::FrameReader<u8>,
     display: &Display,
-    folder: &std::path::Path,
+    pictures: &mut Pictures,
 ) -> Result<(), Box<dyn Error>> {
     let period = Duration::from_secs(1) / options.rate;
     let start = Instant::now();
@@ -103,8 +105,7 @@ fn film(
             ages.push(frame.age());
             shown += 1;
             if frame.sequence() % PICTURE_EVERY == 0 {
-                let path = picture::write(folder, &frame)?;
-                println!("picture:  {}", path.display());
+                println!("picture:  {}", pictures.write(&frame)?.display());
             }
         }
         if Instant::now() >= line_due {

@@ -3,8 +3,7 @@
 //! Layer: a program of its own, which runs cargo on a package that it writes.
 //!
 //! A line of a case announces an error with `//~ text`: an error whose headline contains this text is reported there.
-//! `//~3 text` announces up to three of the same headline at that place. Only the text is compared, which is ours; what
-//! rustc writes around it may change.
+//! Only the text is compared, which is ours; what rustc writes around it may change.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,7 +41,7 @@ fn mistakes_are_reported_once_and_where_they_are() {
 }
 
 fn meets(found: &Errors, announced: &Errors) -> bool {
-    found.line == announced.line && found.text.contains(&announced.text) && found.count <= announced.count
+    found.line == announced.line && found.text.contains(&announced.text) && found.count == announced.count
 }
 
 fn file_name(path: &Path) -> &str {
@@ -60,9 +59,7 @@ fn announced(case: &Path) -> Vec<Errors> {
     let source = fs::read_to_string(case).unwrap();
     let announcement = |(index, line): (usize, &str)| {
         let (_, announced) = line.split_once("//~")?;
-        let (count, text) = announced.split_once(' ')?;
-        let count = if count.is_empty() { 1 } else { count.parse().unwrap() };
-        Some(Errors { line: index + 1, text: text.to_owned(), count })
+        Some(Errors { line: index + 1, text: announced.trim().to_owned(), count: 1 })
     };
     source.lines().enumerate().filter_map(announcement).collect()
 }

@@ -137,11 +137,11 @@ fn by_hand(source: &mut String, name: &str) {
     let (mut variants, mut arms, mut methods) = (String::new(), String::new(), String::new());
     for method in 0..METHODS {
         let _ = write!(variants, "M{method} {{ n: i64 }},");
-        let _ = write!(arms, "Request::M{method} {{ n }} => call.reply(self.m{method}(n)),");
+        let _ = write!(arms, "Request::M{method} {{ n }} => call.reply(self.m{method}(n)).carry(),");
         let _ = write!(
             methods,
-            "pub fn m{method}(&self, n: i64) -> Result<i64, CallError> {{ self.0.call(&Request::M{method} {{ n }}) }}
-            pub fn m{method}_async(&self, n: i64) -> Pending<i64> {{ self.0.call_async(&Request::M{method} {{ n }}) }}"
+            "pub fn m{method}(&self, n: i64) -> Result<i64, CallError> {{ self.0.call(&Request::M{method} {{ n }}).carry() }}
+            pub fn m{method}_async(&self, n: i64) -> Pending<i64> {{ self.0.call_async(&Request::M{method} {{ n }}).carry() }}"
         );
     }
     let module = name.to_lowercase();
@@ -149,8 +149,7 @@ fn by_hand(source: &mut String, name: &str) {
         source,
         "pub use {module}::{name}Frontend;
         mod {module} {{
-            use worker_core::__private::{{Call, Constructed, Construction, Replied}};
-            use worker_core::{{Actor, Builder, CallError, Handle, Pending, Remote, SpawnError}};
+            use worker_core::{{Actor, Birth, Builder, Call, CallError, Handle, Pending, Remote, SpawnError}};
             #[derive(serde::Serialize, serde::Deserialize)]
             pub enum Request {{ {variants} }}
             #[derive(serde::Serialize, serde::Deserialize)]
@@ -159,10 +158,10 @@ fn by_hand(source: &mut String, name: &str) {
                 type Constructor<'a> = Constructor;
                 type Request<'a> = Request;
                 const NAME: &'static str = {name:?};
-                fn construct(constructor: Constructor, construction: &Construction) -> Constructed<Self> {{
-                    match constructor {{ Constructor::New {{ start }} => construction.value(Self::new(start)) }}
+                fn make(constructor: Constructor, birth: &Birth<Self>) {{
+                    match constructor {{ Constructor::New {{ start }} => birth.value(Self::new(start)) }}
                 }}
-                fn dispatch(&mut self, request: Request, call: &Call<'_, Self>) -> Replied {{
+                fn run(&mut self, request: Request, call: &Call<'_, Self>) {{
                     match request {{ {arms} }}
                 }}
             }}

@@ -53,20 +53,14 @@ impl Worker {
         }
     }
 
-    pub fn spin_deaf(&self) {
+    pub fn ignore_sigterm(&self) {
         // SAFETY: ignoring a signal runs no code.
         unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.unwrap();
-        self.spin();
     }
 
     #[oneway]
     pub fn spin_later(&self) {
         self.spin();
-    }
-
-    #[oneway]
-    pub fn spin_deaf_later(&self) {
-        self.spin_deaf();
     }
 
     /// Says, by a file, that it has begun, and never comes back.
@@ -359,7 +353,8 @@ fn stop_ends_a_stuck_backend_by_force() {
 fn stop_ends_a_backend_that_ignores_sigterm() {
     over_links(|builder| {
         let worker = WorkerFrontend::spawn_with(builder).unwrap();
-        let stuck = worker.spin_deaf_async();
+        worker.ignore_sigterm().unwrap();
+        let stuck = worker.spin_async();
         let exit = worker.stop().unwrap();
         assert_eq!(ended_by(&worker, Signal::SIGKILL), exit);
         assert_eq!(stuck.wait(), Err(CallError::Exited(exit)));
@@ -427,10 +422,9 @@ fn the_drop_of_the_last_frontend_ends_a_stuck_backend_by_force() {
             let worker = WorkerFrontend::spawn_with(builder).unwrap();
             let pid = worker.process().pid();
             if deaf {
-                worker.spin_deaf_later().unwrap()
-            } else {
-                worker.spin_later().unwrap()
+                worker.ignore_sigterm().unwrap();
             }
+            worker.spin_later().unwrap();
             drop(worker);
             eventually("the backend is gone", || Entry::of(pid).is_none());
         }

@@ -1,6 +1,6 @@
 //! The figures that the library promises, each beside the bare primitive it stands on, in one run.
 //!
-//! `cargo bench -p tests --bench figures -- [--quick] [calls|spawn|idle|many]...`
+//! `cargo bench -p tests --bench figures -- [--quick] [calls|spawn|idle|many|channels]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
 //! the median of the rounds, the ratio of two medians, the range of the ratios of single rounds, and
@@ -11,6 +11,8 @@
 mod actor;
 #[path = "figures/calls.rs"]
 mod calls;
+#[path = "figures/channels.rs"]
+mod channels;
 #[path = "figures/effort.rs"]
 mod effort;
 #[path = "figures/idle.rs"]
@@ -37,11 +39,12 @@ use small::SmallProcess;
 
 type Figure = fn(&Effort, &mut SmallProcess, &mut Report) -> Result<(), Box<dyn Error>>;
 
-const FIGURES: [(&str, Figure); 4] = [
+const FIGURES: [(&str, Figure); 5] = [
     ("calls", |effort, _, report| calls::measure(effort, report)),
     ("spawn", spawn::measure),
     ("idle", |effort, _, report| idle::measure(effort, report)),
     ("many", many::measure),
+    ("channels", |effort, _, report| channels::measure(effort, report)),
 ];
 
 fn main() -> ExitCode {

@@ -4,13 +4,13 @@
 
 mod support;
 
-use std::process;
 use std::sync::Arc;
-use std::thread;
+use std::{fs, process, thread};
 
 use nix::sys::signal::Signal;
 use support::eventually;
 use support::processes::{self, Entry};
+use worker_core::frames::{self, FrameReader, FrameWriter, Layout, RecvError, WriteError};
 use worker_core::{
     Builder, CallError, Context, ExitReason, Handle, Limits, SpawnError, StartMethod, process_actor,
 };
@@ -67,6 +67,9 @@ const TESTS: &[(&str, fn())] = &[
     ("a_fork_runs_the_constructor", a_fork_runs_the_constructor),
     ("a_closure_brings_the_state_of_the_program", a_closure_brings_the_state_of_the_program),
     ("no_frontend_is_held_by_a_fork", no_frontend_is_held_by_a_fork),
+    ("no_end_of_a_ring_is_held_by_a_fork", no_end_of_a_ring_is_held_by_a_fork),
+    ("an_end_that_came_along_has_no_part_in_its_ring", an_end_that_came_along_has_no_part_in_its_ring),
+    ("a_frontend_that_came_along_is_of_no_use", a_frontend_that_came_along_is_of_no_use),
     ("limits_are_set_in_a_fork_too", limits_are_set_in_a_fork_too),
     ("every_end_is_told_and_reaped", every_end_is_told_and_reaped),
     ("threads_are_named", threads_are_named),
@@ -140,6 +143,95 @@ fn no_frontend_is_held_by_a_fork() {
     let sockets = kept.iter().filter(|(_, target)| target.starts_with("socket:")).count();
     assert!(sockets <= 1, "{kept:?}");
     assert!(second.stop().unwrap().is_clean());
+}
+
+fn no_end_of_a_ring_is_held_by_a_fork() {
+    let (mut writer, reader) = frames::ring::<u8>(Layout::new([16])).unwrap();
+    let table = TableFrontend::spawn_with(&forked(), 3).unwrap();
+    let mapped = fs::read_to_string(format!("/proc/{}/maps", table.process().pid())).unwrap();
+    assert!(!mapped.contains("worker-core frames"), "{mapped}");
+    // Held in the fork as well, this end would not show to the other one that it is gone.
+    drop(reader);
+    assert!(matches!(writer.write(&[1; 16]), Err(WriteError::NoReaders)));
+
+    let (writer, reader) = frames::ring::<u8>(Layout::new([16])).unwrap();
+    let other = TableFrontend::spawn_with(&forked(), 3).unwrap();
+    drop(writer);
+    assert!(matches!(reader.recv(), Err(RecvError::WriterGone)));
+    assert_eq!(table.sum().unwrap() + other.sum().unwrap(), 6);
+}
+
+/// Has ends of rings that it was not sent.
+pub struct Stranger {
+    writer: FrameWriter<u8>,
+    reader: FrameReader<u8>,
+}
+
+#[process_actor]
+impl Stranger {
+    pub fn new(writer: FrameWriter<u8>, reader: FrameReader<u8>) -> Self {
+        Self { writer, reader }
+    }
+
+    pub fn errors(&mut self) -> (String, String) {
+        (self.writer.write(&[1; 16]).unwrap_err().to_string(), self.reader.recv().unwrap_err().to_string())
+    }
+
+    pub fn counts(&self) -> (u64, u64, usize) {
+        (self.writer.counts().published, self.reader.taken(), self.writer.readers().len())
+    }
+
+    pub fn give_away(&mut self) -> FrameReader<u8> {
+        let (_, reader) = frames::ring(Layout::new([16])).unwrap();
+        std::mem::replace(&mut self.reader, reader)
+    }
+}
+
+fn an_end_that_came_along_has_no_part_in_its_ring() {
+    let (mut writer, reader) = frames::ring::<u8>(Layout::new([16])).unwrap();
+    let (_, first_reader) = frames::ring::<u8>(Layout::new([16])).unwrap();
+    let (first_writer, kept) = frames::ring::<u8>(Layout::new([16])).unwrap();
+    writer.write(&[7; 16]).unwrap();
+    let closure = move || Stranger { writer: first_writer, reader };
+    let stranger = StrangerFrontend::from(Handle::fork(&Builder::new(), closure).unwrap());
+    let (write_error, read_error) = stranger.errors().unwrap();
+    assert!(write_error.contains("this writer is in another process"), "{write_error}");
+    assert!(read_error.contains("this reader is in another process"), "{read_error}");
+    assert_eq!(stranger.counts().unwrap(), (0, 0, 0));
+    assert!(matches!(stranger.give_away(), Err(CallError::Encode(_))));
+    assert!(stranger.stop().unwrap().is_clean());
+    // The closure and what it had captured are gone here, and only that shows.
+    assert!(matches!(kept.recv(), Err(RecvError::WriterGone)));
+    assert!(matches!(writer.write(&[8; 16]), Err(WriteError::NoReaders)));
+    drop(first_reader);
+}
+
+/// Has a frontend that it was not sent.
+pub struct Heir {
+    table: Option<TableFrontend>,
+}
+
+#[process_actor]
+impl Heir {
+    pub fn new() -> Self {
+        Self { table: None }
+    }
+
+    pub fn ask(&self) -> String {
+        self.table.as_ref().unwrap().sum().unwrap_err().to_string()
+    }
+}
+
+fn a_frontend_that_came_along_is_of_no_use() {
+    let table = TableFrontend::spawn(10).unwrap();
+    assert_eq!(table.sum().unwrap(), 45);
+    let captured = table.clone();
+    let heir =
+        HeirFrontend::from(Handle::fork(&Builder::new(), move || Heir { table: Some(captured) }).unwrap());
+    let error = heir.ask().unwrap();
+    assert!(error.starts_with("the request was not sent: backend `Table`"), "{error}");
+    assert!(heir.stop().unwrap().is_clean());
+    assert_eq!(table.sum().unwrap(), 45, "the actor has noticed nothing of it");
 }
 
 fn limits_are_set_in_a_fork_too() {

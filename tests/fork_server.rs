@@ -142,6 +142,9 @@ fn the_program_may_be_replaced_by_another() {
     Copied::new().run(NAME);
 }
 
+/// By this variable a copy of the program knows that it is to be no program.
+const MARKER: &str = "WORKER_CORE_COPY";
+
 fn markers(variables: &[String]) -> Vec<&String> {
     let program: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
     variables.iter().filter(|name| !program.contains(name) && !name.starts_with('_')).collect()
@@ -179,12 +182,16 @@ fn a_forged_marker_does_nothing() {
         return assert_eq!(HeirFrontend::spawn().unwrap().add(1, 2).unwrap(), 3);
     }
     // Of some other program, of nobody, and not even of the right form.
-    for value in ["0:1", "7:4194303", "-1:-1", "", "x", "1:2:3"] {
-        let status = rerun::copy_of(NAME)
-            .env("WORKER_CORE_FORK_SERVER", value)
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "{value}: {status}");
+    for value in
+        ["server:0:1", "ordered:0:1", "server:7:4194303", "server:-1:-1", "", "x", "server:2", "1:2:3"]
+    {
+        let output = rerun::copy_of(NAME).env(MARKER, value).output().unwrap();
+        assert!(output.status.success(), "{value}: {output:?}");
+        // It was a program, and no server that ends without a word.
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{value}: {output:?}");
     }
+    // The name is the right one: a marker that does name the parent makes no program of this copy.
+    let marker = format!("server:0:{}", std::process::id());
+    let output = rerun::copy_of(NAME).env(MARKER, marker).output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
 }

@@ -1,6 +1,6 @@
 //! What frames cost, each figure beside the machine's own speed at the same thing, in one run.
 //!
-//! `cargo bench -p tests --bench frames_figures -- [--quick]`
+//! `cargo bench -p tests --bench frames_figures -- [--quick] [large|small|wake]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
 //! the median of the rounds. Every sum is checked. No time is: a slow machine is no fault.
@@ -140,7 +140,7 @@ impl Stream {
     }
 }
 
-fn throughput(rounds: usize, count: u64) -> Result<(), Box<dyn Error>> {
+fn large(rounds: usize, count: u64) -> Result<(), Box<dyn Error>> {
     let source = source();
     let expected = (0..count).fold(0_u64, |total, _| total.wrapping_add(sum(&source)));
     let mut streams = [
@@ -242,12 +242,14 @@ impl Bare {
         Ok(Self { bell, done, shared })
     }
 
-    fn measure(&self) -> Result<Vec<u64>, Box<dyn Error>> {
-        for _ in 2..self.shared.len() {
-            std::thread::sleep(PERIOD);
-            self.shared[0].store(now(), Ordering::Release);
-            self.bell.write(1)?;
-        }
+    fn ring(&self) -> Result<(), Box<dyn Error>> {
+        self.shared[0].store(now(), Ordering::Release);
+        self.bell.write(1)?;
+        Ok(())
+    }
+
+    /// The ages of as many rings as there is room for, which have been rung.
+    fn ages(&self) -> Result<Vec<u64>, Box<dyn Error>> {
         self.done.read()?;
         let mut ages: Vec<_> = self.shared[2..].iter().map(|age| age.load(Ordering::Relaxed)).collect();
         ages.sort_unstable();
@@ -267,12 +269,15 @@ fn wake_up(bare: &Bare, rounds: usize) -> Result<(), Box<dyn Error>> {
     let summer = SummerFrontend::spawn_of_small(reader)?;
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        theirs.extend(bare.measure()?);
         let ages = summer.ages_async(count);
         for _ in 0..count {
-            std::thread::sleep(PERIOD);
+            // In turns, so that what else the machine does meets both.
+            std::thread::sleep(PERIOD / 2);
+            bare.ring()?;
+            std::thread::sleep(PERIOD / 2);
             writer.write(&[7; 8])?;
         }
+        theirs.extend(bare.ages()?);
         ours.extend(ages.wait()?.ages);
     }
     println!("\nwake-up of a reader, {} frames, 60 a second", theirs.len());
@@ -288,13 +293,22 @@ fn wake_up(bare: &Bare, rounds: usize) -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let chosen: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    let wants = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| *chosen == name);
     if cfg!(debug_assertions) {
         println!("a build without optimisation: these are no figures");
     }
     let bare = Bare::start(if quick { 20 } else { 120 })?;
-    throughput(if quick { 1 } else { 7 }, if quick { 32 } else { 256 })?;
-    small(if quick { 1 } else { 5 }, if quick { 20_000 } else { 1_000_000 })?;
-    wake_up(&bare, if quick { 1 } else { 3 })?;
+    if wants("large") {
+        large(if quick { 1 } else { 7 }, if quick { 32 } else { 256 })?;
+    }
+    if wants("small") {
+        small(if quick { 1 } else { 5 }, if quick { 20_000 } else { 1_000_000 })?;
+    }
+    if wants("wake") {
+        wake_up(&bare, if quick { 1 } else { 3 })?;
+    }
     Ok(())
 }

@@ -132,7 +132,7 @@ fn builder() -> PoolBuilder<SessionFrontend> {
 }
 
 fn spawn(builder: PoolBuilder<SessionFrontend>) -> Pool<SessionFrontend> {
-    builder.spawn(|builder| SessionFrontend::spawn_with(builder)).expect("a pool")
+    builder.spawn(SessionFrontend::spawn_with).expect("a pool")
 }
 
 /// A pool that writes down who leaves it.
@@ -275,7 +275,7 @@ fn a_dead_process_is_replaced_whether_it_died_idle_or_leased() {
 #[test]
 fn a_panic_in_activate_is_told_to_the_taker_and_the_process_goes() {
     let _watchdog = watchdog();
-    let pool = Pool::builder().size(1).spawn(|builder| TouchyFrontend::spawn_with(builder)).unwrap();
+    let pool = Pool::builder().size(1).spawn(TouchyFrontend::spawn_with).unwrap();
     for _ in 0..3 {
         match pool.take() {
             Err(TakeError::Activate(CallError::Panicked(report))) => assert_eq!(report.message, "not today"),
@@ -465,7 +465,7 @@ fn a_closure_that_uses_another_builder_works_all_the_same() {
 #[test]
 fn sizes_that_cannot_be_are_refused() {
     for builder in [builder().size(0), builder().min(3).max(2)] {
-        match builder.spawn(|builder| SessionFrontend::spawn_with(builder)) {
+        match builder.spawn(SessionFrontend::spawn_with) {
             Err(SpawnError::Io(error)) => assert!(error.to_string().contains("`max` must be"), "{error}"),
             other => panic!("{other:?}"),
         }

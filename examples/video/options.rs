@@ -3,13 +3,16 @@
 
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: video [--seconds N] [--rate N] [FILE.y4m | FILE WIDTHxHEIGHT]";
+const USAGE: &str =
+    "usage: video [--seconds N] [--rate N] [--pictures FOLDER] [FILE.y4m | FILE WIDTHxHEIGHT]";
 
 /// The options.
 pub(crate) struct Options {
     pub(crate) seconds: u64,
     pub(crate) rate: u32,
     pub(crate) file: Option<File>,
+    /// Where pictures are kept; without it they are not.
+    pub(crate) pictures: Option<PathBuf>,
 }
 
 /// A file to play.
@@ -21,11 +24,15 @@ pub(crate) struct File {
 
 impl Options {
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { seconds: 5, rate: 30, file: None };
+        let mut options = Self { seconds: 6, rate: 30, file: None, pictures: None };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--seconds" => options.seconds = number(arguments.next())?,
                 "--rate" => options.rate = number(arguments.next())?,
+                "--pictures" => {
+                    let folder = arguments.next().ok_or_else(|| format!("a folder is missing; {USAGE}"))?;
+                    options.pictures = Some(folder.into());
+                }
                 option if option.starts_with('-') => return Err(format!("no option {option}; {USAGE}")),
                 path => {
                     let size = arguments.next().map(|size| parse_size(&size)).transpose()?;

@@ -20,6 +20,8 @@ pub struct Effort {
     pub idle_time: Duration,
     /// Actors alive at one time.
     pub actors: u32,
+    /// Values through a channel in one round.
+    pub values: u32,
 }
 
 impl Effort {
@@ -31,6 +33,7 @@ impl Effort {
         heap_bytes: 2 << 30,
         idle_time: Duration::from_secs(2),
         actors: 1000,
+        values: 200_000,
     };
 
     /// For a look, and to see on every change that the benchmark runs.
@@ -42,6 +45,7 @@ impl Effort {
         heap_bytes: 128 << 20,
         idle_time: Duration::from_millis(100),
         actors: 300,
+        values: 5_000,
     };
 }
 
@@ -62,9 +66,11 @@ impl Options {
             match argument.as_str() {
                 "--bench" => is_bench = true,
                 "--quick" => quick = true,
-                "--help" | "-h" => return Err("[--quick] [calls|spawn|idle|many]...".to_owned()),
+                "--help" | "-h" => return Err("[--quick] [calls|spawn|idle|many|channels]...".to_owned()),
                 option if option.starts_with('-') => {
-                    return Err(format!("unknown option `{option}`; [--quick] [calls|spawn|idle|many]..."));
+                    return Err(format!(
+                        "unknown option `{option}`; [--quick] [calls|spawn|idle|many|channels]..."
+                    ));
                 }
                 _ => filters.push(argument),
             }

@@ -6,7 +6,7 @@ pub struct Canvas;
 
 #[worker_core::process_actor]
 impl Canvas {
-    pub fn new() -> Result<Self, Torn> { //~2 `Torn` cannot cross a process boundary
+    pub fn new() -> Result<Self, Torn> { //~ `Torn` cannot cross a process boundary
         Err(Torn)
     }
 }

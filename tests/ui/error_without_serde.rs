@@ -9,7 +9,7 @@ impl Canvas {
     pub fn new() -> Self {
         Self
     }
-    pub fn draw(&mut self) -> Result<u32, Torn> { //~3 `Torn` cannot cross a process boundary
+    pub fn draw(&mut self) -> Result<u32, Torn> { //~ `Torn` cannot cross a process boundary
         Err(Torn)
     }
 }

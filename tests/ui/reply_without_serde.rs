@@ -9,7 +9,7 @@ impl Canvas {
     pub fn new() -> Self {
         Self
     }
-    pub fn origin(&self) -> Point { //~3 `Point` cannot cross a process boundary
+    pub fn origin(&self) -> Point { //~ `Point` cannot cross a process boundary
         Point
     }
 }

@@ -17,6 +17,9 @@ mod supervision {}
 #[doc = include_str!("../../docs/frames.md")]
 mod frames {}
 
+#[doc = include_str!("../../docs/channels.md")]
+mod channels {}
+
 #[doc = include_str!("../../docs/architecture.md")]
 mod architecture {}
 

@@ -55,6 +55,7 @@
 
 mod actor;
 mod calls;
+pub mod channel;
 #[cfg(doctest)]
 mod documents;
 mod errors;
@@ -67,7 +68,10 @@ mod ring;
 mod sys;
 mod wire;
 
-pub use actor::{Actor, Context, Frontend, Handle, Pending, Remote, stop_all};
+pub use actor::{
+    Actor, Birth, Call, Context, Crossing, Frontend, Handle, Pending, Registration, Remote, stop_all,
+};
+pub use channel::{Receiver, RecvError, SendError, Sender, channel, channel_with_capacity};
 pub use errors::{
     CallError, DecodeError, Departure, DepartureReason, EncodeError, Exit, ExitReason, GivenUp, ItemError,
     PanicReport, PoolError, SpawnError, StopError, TakeError,
@@ -78,12 +82,13 @@ pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };
 pub use wire::borrowed::Ref;
-pub use worker_macros::process_actor;
+pub use wire::descriptor::{self, Descriptor};
+pub use worker_macros::{Frontend, process_actor};
 
 /// What generated code uses; nothing here is meant for anybody else, or stays as it is.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::actor::{Call, Constructed, Construction, GenericRequest, Replied};
+    pub use crate::actor::GenericRequest;
     pub use crate::wire::borrowed::Referent;
     pub use crate::wire::field::{ByRef, ByValue};
     pub use crate::wire::portable::{Fallible, Portable};

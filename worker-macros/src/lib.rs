@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod derive;
 mod errors;
 mod expand;
 mod fallback;
@@ -69,7 +70,7 @@ use proc_macro::TokenStream;
 /// | `Cow<'_, str>`, `Vec<&str>` | borrowed | borrowed from the message |
 /// | `&Context<Self>` | not sent | the backend's own |
 ///
-/// A reply is an owned value, or a borrow as a whole (`-> &str` gives a `String`).
+/// A reply is an owned value, or lends one: `-> Option<&str>` gives an `Option<String>`.
 ///
 /// # Generics
 ///
@@ -91,4 +92,43 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn process_actor(args: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::run(args.into(), item.into()).into()
+}
+
+/// Makes a struct that wraps a `Handle` a frontend: what [`macro@process_actor`] writes beside the calls.
+///
+/// It implements `Frontend` and what that asks for (`Clone`, `Debug`, `Deref<Target = Remote>`), `From<Handle<Actor>>`,
+/// and gives the struct its `with_timeout`. A program needs it for a frontend that it writes by hand.
+///
+/// # Examples
+///
+/// ```
+/// use worker_core::{Builder, Frontend, Handle, SpawnError, process_actor};
+///
+/// pub struct Counter { total: i64 }
+///
+/// #[process_actor]
+/// impl Counter {
+///     pub fn new(start: i64) -> Self { Self { total: start } }
+///     pub fn add(&mut self, n: i64) -> i64 { self.total += n; self.total }
+/// }
+///
+/// /// A frontend that shows less.
+/// #[derive(Frontend)]
+/// pub struct Watched(Handle<Counter>);
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let new = CounterConstructor::New { start: 40 };
+/// let handle: Result<_, SpawnError> = Handle::spawn(&Builder::new(), &new);
+/// let handle = handle?;
+/// let counter = CounterFrontend::from(handle.clone());
+/// let watched = Watched::from(handle);
+/// assert_eq!(counter.add(2)?, 42);
+/// assert_eq!(watched.process().pid(), counter.process().pid());
+/// watched.stop()?;
+/// # Ok(())
+/// # }
+/// ```
+#[proc_macro_derive(Frontend)]
+pub fn derive_frontend(item: TokenStream) -> TokenStream {
+    derive::frontend(item.into()).into()
 }

@@ -158,19 +158,22 @@ pub(crate) enum Carriage {
     Ref,
     /// `Option<&T>` as `Option<Ref<'a, T>>`.
     OptionalRef,
+    /// `BorrowedFd<'_>` as `Lent<'a>`.
+    Descriptor,
 }
 
 /// What a method gives back.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a handful of values, none of them moved about")]
 pub(crate) enum Reply {
     Unit,
     /// `!`.
     Never,
     Value(Type),
-    /// `&T`: this `T`.
-    Borrowed(Type),
+    /// `&T`, `Option<&T>`, `Cow<'_, T>` and their like, of which the caller gets the owned form.
+    Lent(Type),
     Result(Type, Type),
+    /// A result whose value is lent.
+    LentResult(Type, Type),
     /// An alias of a result with one argument, such as `io::Result<T>`.
     Alias(Type),
 }

@@ -39,6 +39,8 @@ pub(crate) const HELPERS: [&str; 7] = [ONEWAY, FALLIBLE, INFALLIBLE, STARTED, ST
 pub(crate) const NEW: &str = "new";
 /// The type whose shared borrow the backend fills in.
 pub(crate) const CONTEXT: &str = "Context";
+/// A reply that may lend or own.
+pub(crate) const COW: &str = "Cow";
 /// A return type whose name ends like this is a result or an alias of one.
 pub(crate) const RESULT: &str = "Result";
 

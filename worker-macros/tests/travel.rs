@@ -84,6 +84,7 @@ pub mod arguments {
 
 /// Every way in which a method answers.
 pub mod replies {
+    use std::borrow::Cow;
     use std::convert::Infallible;
     use std::io;
     use std::num::ParseIntError;
@@ -174,6 +175,30 @@ pub mod replies {
         pub fn parse(&self, text: &str) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
             Ok(text.parse().map_err(|error: ParseIntError| error)?)
         }
+        /// Lends what is there.
+        pub fn first(&self) -> Option<&str> {
+            self.0.get(..1)
+        }
+        /// Lends many, or fails.
+        ///
+        /// # Errors
+        ///
+        /// When there is nothing.
+        pub fn letters(&self) -> std::result::Result<Vec<&str>, String> {
+            if self.0.is_empty() { Err("empty".to_owned()) } else { Ok(self.0.split("").collect()) }
+        }
+        /// Lends or owns.
+        pub fn upper(&self) -> Cow<'_, str> {
+            Cow::Owned(self.0.to_uppercase())
+        }
+        /// Lends or owns, through the alias that everybody knows.
+        ///
+        /// # Errors
+        ///
+        /// Never.
+        pub fn path(&self) -> io::Result<Option<&std::path::Path>> {
+            Ok(Some(std::path::Path::new(&self.0)))
+        }
         /// Never comes back.
         pub fn exit(&self) -> ! {
             std::process::exit(3)
@@ -193,6 +218,14 @@ pub mod replies {
         assert!(matches!(answers.ending(), Err(CallError::Actor(error)) if error == "ending"));
         assert!(matches!(answers.outcome(), Err(CallError::Actor(error)) if error == "outcome"));
         assert_eq!(answers.search()?, SearchResult(1));
+        let first: Option<String> = answers.first()?;
+        let letters: Vec<String> = answers.letters().unwrap();
+        let upper: Cow<'static, str> = answers.upper()?;
+        assert_eq!(
+            (first.as_deref(), letters, upper),
+            (Some("x"), vec![String::new(), "x".to_owned(), String::new()], "X".into())
+        );
+        assert_eq!(answers.path().unwrap().as_deref(), Some(std::path::Path::new("x")));
         assert_eq!(answers.kind(io::Error::new(io::ErrorKind::NotFound, "lost"))?, "NotFound: lost");
         assert_eq!(answers.parse("7").unwrap(), 7);
         assert!(matches!(answers.parse("x"), Err(CallError::Actor(_))));

@@ -1,18 +1,19 @@
 //! The traits that the attribute implements for the user's type and for its frontend.
-//! Not here: who calls them (`backend`, `handle`).
+//! Not here: who calls them (`serving`, `handle`).
 //! Layer 6: declarations only.
 
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
+use super::birth::Birth;
 use super::context::Context;
 use super::remote::Remote;
-use super::reply::{Call, Constructed, Construction, Replied};
+use super::reply::Call;
 
 /// A type that can live in a process of its own: what `#[process_actor]` implements.
 ///
-/// Do not implement it by hand: the attribute keeps enums and dispatch in step with the methods.
+/// Do not implement it by hand: the attribute keeps enums and arms in step with the methods.
 pub trait Actor: Sized + 'static {
     /// How the actor is made: a variant for each constructor, with its arguments.
     type Constructor<'a>: Serialize + Deserialize<'a>;
@@ -22,10 +23,10 @@ pub trait Actor: Sized + 'static {
     const NAME: &'static str;
 
     /// Runs a constructor, in the backend.
-    fn construct(constructor: Self::Constructor<'_>, construction: &Construction) -> Constructed<Self>;
+    fn make(constructor: Self::Constructor<'_>, birth: &Birth<Self>);
 
     /// Runs a method, in the backend.
-    fn dispatch(&mut self, request: Self::Request<'_>, call: &Call<'_, Self>) -> Replied;
+    fn run(&mut self, request: Self::Request<'_>, call: &Call<'_, Self>);
 
     /// Runs the `#[started]` hook.
     fn started(&mut self, context: &Context<Self>) {

@@ -14,9 +14,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::backend;
 use super::contract::Actor;
-use super::reply::{Call, Replied};
+use super::reply::Call;
+use super::serving;
 use crate::errors::DecodeError;
 use crate::sys::module::same_module;
 use crate::wire::codec::{self, WriteError};
@@ -28,7 +28,7 @@ pub trait GenericRequest<A: Actor>: Serialize {
     type Decoded<'a>: Deserialize<'a>;
 
     /// Runs the method, in the backend.
-    fn invoke(request: Self::Decoded<'_>, actor: &mut A, call: &Call<'_, A>) -> Replied;
+    fn invoke(request: Self::Decoded<'_>, actor: &mut A, call: &Call<'_, A>);
 }
 
 type Instance<A> = fn(&[u8], &mut A, &Call<'_, A>) -> Result<(), DecodeError>;
@@ -48,7 +48,7 @@ fn instance<A: Actor, G: GenericRequest<A>>(
 
 /// Distance of an instance from the entry of its actor, where both sides can measure it.
 pub(super) fn offset_of<A: Actor, G: GenericRequest<A>>() -> Result<u64, String> {
-    let anchor = backend::serve::<A> as *const () as usize;
+    let anchor = serving::serve::<A> as *const () as usize;
     let instance: Instance<A> = instance::<A, G>;
     let address = instance as usize;
     if !checked_same_module(anchor, address) {
@@ -72,7 +72,7 @@ pub(super) fn invoke<A: Actor>(bytes: &[u8], actor: &mut A, call: &Call<'_, A>) 
     let (offset, arguments) = bytes
         .split_first_chunk::<OFFSET_BYTES>()
         .ok_or_else(|| DecodeError::new::<A::Request<'_>>("the request of a generic method is cut off"))?;
-    let anchor = backend::serve::<A> as *const () as usize;
+    let anchor = serving::serve::<A> as *const () as usize;
     let offset = usize::try_from(u64::from_le_bytes(*offset))
         .map_err(|_| DecodeError::new::<A::Request<'_>>("the offset of a generic method is too large"))?;
     let address = anchor.wrapping_add(offset);

@@ -9,22 +9,25 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::backend;
+use super::calling::{Asked, Generic, Plain, Queueing, Spawning, Waiting};
 use super::contract::Actor;
-use super::generic::{self, GenericRequest};
+use super::crossing::Crossing;
+use super::generic::GenericRequest;
 use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
 use super::remote::Remote;
-use super::room;
-use crate::calls::{Fault, Outcome};
+use super::room::{self, Room};
+use super::serving;
+use crate::calls::{Fault, NotNow, Outcome, is_in_runtime};
 use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
-use crate::process::{Builder, Life, Lives, OnTimeout, Origin, Process, Recipe, Run, Starting, Tray, When};
+use crate::process::{
+    Builder, Depart, Departed, Encoded, Life, Lives, Origin, Process, Recipe, Run, Starting, Tray, When,
+};
 use crate::wire::codec::{self, WriteError};
-use crate::wire::descriptors::{Attached, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
-use crate::wire::writer::Writer;
+use crate::wire::writer::NO_MEMORY;
 
 /// An actor, held from outside: clones of it mean the same actor, from any thread.
 ///
@@ -47,10 +50,10 @@ impl<A: Actor> Handle<A> {
         builder: &Builder,
         constructor: &A::Constructor<'_>,
     ) -> Result<Self, SpawnError<E>> {
-        let origin = Origin { builder: builder.clone(), type_name: A::NAME, entry: backend::serve::<A> };
+        let origin = Origin { builder: builder.clone(), type_name: A::NAME, entry: serving::serve::<A> };
         let (starting, recipe) = if builder.in_group || builder.restart.when != When::Never {
-            let (constructor, attached) = encoded(constructor).map_err(SpawnError::Encode)?;
-            let recipe = Recipe { origin, constructor, attached };
+            let constructor = encoded(constructor).map_err(SpawnError::Encode)?;
+            let recipe = Recipe { origin, constructor };
             (recipe.begin()?, Some(recipe))
         } else {
             (origin.begin(&|writer| codec::encode(constructor, writer))?, None)
@@ -97,7 +100,7 @@ impl<A: Actor> Handle<A> {
             let message = "an actor made by a closure cannot be restarted: the closure runs once";
             return Err(io::Error::new(io::ErrorKind::Unsupported, message).into());
         }
-        let run = Run::Closure(Box::new(move |start| backend::serve_made(start, make)));
+        let run = Run::Closure(Box::new(move |start| serving::serve_made(start, make)));
         let starting = Starting::begin(builder, A::NAME, run, &|_| Ok(()))?;
         Self::finish::<_, std::convert::Infallible>(builder, starting, None)
     }
@@ -144,29 +147,33 @@ impl<A: Actor> Handle<A> {
         Ok(Self { remote, actor: PhantomData })
     }
 
-    /// Calls a method and waits for its result.
-    ///
-    /// # Errors
-    ///
-    /// Every variant of [`CallError`].
-    #[inline]
-    pub fn call<ValueForm, ErrorForm, T, E>(&self, request: &A::Request<'_>) -> Result<T, CallError<E>>
-    where
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        self.call_payload::<_, _, A::Request<'_>, T, E>(Kind::Request, &|writer| {
-            codec::encode(request, writer)
-        })
+    /// [`Handle::spawn`] by a constructor that can fail: [`Crossing::carry`] does it.
+    pub fn spawn_fallible<'call, E>(
+        builder: &'call Builder,
+        constructor: &'call A::Constructor<'call>,
+    ) -> Crossing<Spawning<'call, A, &'call A::Constructor<'call>>, (), E> {
+        Crossing::new(Spawning { builder, constructor, actor: PhantomData })
     }
 
-    /// Sends a call; returns once it is queued, which takes time only while there is no room for it.
-    pub fn call_async<ValueForm, ErrorForm, T, E>(&self, request: &A::Request<'_>) -> Pending<T, E>
-    where
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        self.start::<_, _, A::Request<'_>, T, E>(Kind::Request, &|writer| codec::encode(request, writer))
+    /// A call of a method: [`Crossing::carry`] sends it and waits for its result, a [`CallError`] if there is none.
+    #[inline]
+    pub fn call<'call, 'request, T, E>(
+        &'call self,
+        request: &'call A::Request<'request>,
+    ) -> Crossing<Waiting<'call, A, Plain<'call, A::Request<'request>>>, T, E> {
+        Crossing::new(Waiting { handle: self, request: Plain(request) })
+    }
+
+    /// A call of a method: [`Crossing::carry`] queues it, which takes time only while there is no room for it, and
+    /// gives a [`Pending`].
+    ///
+    /// In a tokio runtime, and once the actor has been awaited on any executor, it never waits: what has no
+    /// room now leaves later, in order.
+    pub fn call_async<'call, 'request, T, E>(
+        &'call self,
+        request: &'call A::Request<'request>,
+    ) -> Crossing<Queueing<'call, A, Plain<'call, A::Request<'request>>>, T, E> {
+        Crossing::new(Queueing { handle: self, request: Plain(request) })
     }
 
     /// Sends a one-way call; returns once it is queued.
@@ -176,53 +183,36 @@ impl<A: Actor> Handle<A> {
     /// `NotSent`, `NotSentInTime` and `Encode`.
     #[inline]
     pub fn send(&self, request: &A::Request<'_>) -> Result<(), CallError> {
-        self.send_payload::<A::Request<'_>>(Kind::OneWay, &|writer| codec::encode(request, writer))
+        self.queue_one_way(&Plain(request))
     }
 
-    /// Calls a generic method and waits for its result.
-    ///
-    /// # Errors
-    ///
-    /// Every variant of [`CallError`].
-    pub fn call_generic<ValueForm, ErrorForm, G, T, E>(&self, request: &G) -> Result<T, CallError<E>>
-    where
-        G: GenericRequest<A>,
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        let offset = instance::<A, G, E>()?;
-        self.call_payload::<_, _, G, T, E>(Kind::GenericRequest, &|writer| {
-            generic::write(request, offset, writer)
-        })
+    /// [`Handle::call`] of a generic method.
+    pub fn call_generic<'call, G: GenericRequest<A>, T, E>(
+        &'call self,
+        request: &'call G,
+    ) -> Crossing<Waiting<'call, A, Generic<'call, A, G>>, T, E> {
+        Crossing::new(Waiting { handle: self, request: Generic(request, PhantomData) })
     }
 
-    /// Sends a call of a generic method; returns once it is queued.
-    pub fn call_generic_async<ValueForm, ErrorForm, G, T, E>(&self, request: &G) -> Pending<T, E>
-    where
-        G: GenericRequest<A>,
-        T: Portable<ValueForm>,
-        E: Portable<ErrorForm>,
-    {
-        match instance::<A, G, E>() {
-            Ok(offset) => self.start::<_, _, G, T, E>(Kind::GenericRequest, &|writer| {
-                generic::write(request, offset, writer)
-            }),
-            Err(error) => Pending::new(Err(error), decode::<ValueForm, ErrorForm, T, E>),
-        }
+    /// [`Handle::call_async`] of a generic method.
+    pub fn call_generic_async<'call, G: GenericRequest<A>, T, E>(
+        &'call self,
+        request: &'call G,
+    ) -> Crossing<Queueing<'call, A, Generic<'call, A, G>>, T, E> {
+        Crossing::new(Queueing { handle: self, request: Generic(request, PhantomData) })
     }
 
-    /// Sends a one-way call of a generic method; returns once it is queued.
+    /// [`Handle::send`] of a generic method.
     ///
     /// # Errors
     ///
     /// As for [`Handle::send`].
     pub fn send_generic<G: GenericRequest<A>>(&self, request: &G) -> Result<(), CallError> {
-        let offset = instance::<A, G, std::convert::Infallible>()?;
-        self.send_payload::<G>(Kind::GenericOneWay, &|writer| generic::write(request, offset, writer))
+        self.queue_one_way(&Generic::<A, G>(request, PhantomData))
     }
 
     #[inline]
-    fn call_payload<ValueForm, ErrorForm, R, T, E>(
+    pub(super) fn wait_for<ValueForm, ErrorForm, R, T, E>(
         &self,
         kind: Kind,
         payload: Payload<'_>,
@@ -234,6 +224,9 @@ impl<A: Actor> Handle<A> {
     {
         let deadline = self.deadline();
         let mut killed = false;
+        if let Err(fault) = self.behind_others(deadline) {
+            return Err(fault_error::<R, E>(fault, false));
+        }
         let outcome = self.lives().attempt(deadline, |life| {
             let ticket = life.client.start(kind, payload, deadline);
             let outcome = ticket.and_then(|ticket| {
@@ -243,7 +236,7 @@ impl<A: Actor> Handle<A> {
                     }
                 })
             });
-            outcome.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))
+            outcome.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
         });
         match outcome {
             Ok(outcome) => decode(outcome),
@@ -251,55 +244,117 @@ impl<A: Actor> Handle<A> {
         }
     }
 
-    fn start<ValueForm, ErrorForm, R, T, E>(&self, kind: Kind, payload: Payload<'_>) -> Pending<T, E>
+    pub(super) fn queue<ValueForm, ErrorForm, R, T, E>(
+        &self,
+        kind: Kind,
+        payload: Payload<'_>,
+    ) -> Pending<T, E>
     where
         R: ?Sized,
         T: Portable<ValueForm>,
         E: Portable<ErrorForm>,
     {
-        let own = self.deadline();
-        let deadline = own.into_iter().chain(room::deadline()).min();
+        let decode = decode::<ValueForm, ErrorForm, T, E>;
+        let deadline = self.deadline();
+        let lives = self.lives();
+        let life = lives.current();
+        if !lives.departures.any() && !lives.is_over(&life) {
+            match life.client.start_now(kind, payload) {
+                Ok(ticket) => return Pending::new(Ok((life, ticket)), decode),
+                Err(NotNow::Room | NotNow::Fault(Fault::NotSent(_))) => {}
+                Err(NotNow::Fault(fault)) => {
+                    return Pending::new(Err(fault_error::<R, E>(fault, false)), decode);
+                }
+            }
+        }
+        let room = room::here();
+        if room == Room::None {
+            let fault = fault_error::<R, E>(Fault::NotSentInTime, false);
+            return Pending::new(Err(fault), decode);
+        }
+        let must_not_wait = room == Room::Own && (is_in_runtime() || life.client.is_awaited());
+        if must_not_wait && (lives.may_be_renewed() || life.client.death().is_none()) {
+            return match Encoded::new(payload) {
+                Ok(encoded) => {
+                    Pending::departing(lives.departures.enter(self.departure(kind, encoded)), decode)
+                }
+                Err(WriteError::Value(cause)) => {
+                    Pending::new(Err(fault_error::<R, E>(Fault::Value(cause), false)), decode)
+                }
+                Err(WriteError::OutOfRoom) => {
+                    let error = io::Error::new(io::ErrorKind::OutOfMemory, NO_MEMORY);
+                    Pending::new(Err(fault_error::<R, E>(Fault::Memory(error), false)), decode)
+                }
+            };
+        }
+        let own = deadline;
+        let deadline = if let Room::Until(until) = room { own.into_iter().chain(until).min() } else { own };
         let mut killed = false;
-        let started = self.lives().attempt(deadline, |life| {
-            self.must_live(life)?;
-            let ticket = life.client.start(kind, payload, deadline);
-            let ticket = ticket.inspect_err(|fault| {
-                // That somebody else would not wait is no fault of the backend.
-                killed = own.is_some_and(|own| own <= Instant::now()) && self.kill_at_timeout(life, fault);
-            })?;
-            Ok((Arc::clone(life), ticket))
+        let started = self.behind_others(deadline).and_then(|()| {
+            lives.attempt(deadline, |life| {
+                self.must_live(life)?;
+                let ticket = life.client.start(kind, payload, deadline);
+                let ticket = ticket.inspect_err(|fault| {
+                    // That somebody else would not wait longer is no fault of the backend.
+                    let is_late = own.is_some_and(|own| own <= Instant::now());
+                    killed = is_late && lives.kill_at_timeout(life, fault);
+                })?;
+                Ok((Arc::clone(life), ticket))
+            })
         });
-        let started = started.map_err(|fault| fault_error::<R, E>(fault, killed));
-        Pending::new(started, decode::<ValueForm, ErrorForm, T, E>)
+        Pending::new(started.map_err(|fault| fault_error::<R, E>(fault, killed)), decode)
     }
 
-    fn send_payload<R: ?Sized>(&self, kind: Kind, payload: Payload<'_>) -> Result<(), CallError> {
+    /// How a call leaves that could not at once: as one that waits would.
+    fn departure(&self, kind: Kind, encoded: Encoded) -> Depart {
+        let deadline = self.deadline();
+        let process = self.remote.process.clone();
+        Box::new(move || {
+            let lives = process.lives();
+            let mut killed = false;
+            let started = lives.attempt(deadline, |life| {
+                if lives.is_over(life) {
+                    return Err(Fault::NotSent(life.body.wait()));
+                }
+                let ticket = life.client.start(kind, &|writer| encoded.write(writer), deadline);
+                let ticket = ticket.inspect_err(|fault| killed = lives.kill_at_timeout(life, fault))?;
+                Ok((Arc::clone(life), ticket))
+            });
+            match started {
+                Ok((life, ticket)) => Departed::InFlight(life, ticket),
+                Err(fault) => Departed::Failed { fault, killed },
+            }
+        })
+    }
+
+    /// Waits for calls that came before, and wait to leave.
+    #[inline]
+    fn behind_others(&self, deadline: Option<Instant>) -> Result<(), Fault> {
+        let departures = &self.lives().departures;
+        if !departures.any() || departures.wait(deadline) { Ok(()) } else { Err(Fault::NotSentInTime) }
+    }
+
+    #[inline]
+    fn queue_one_way<R: Asked>(&self, request: &R) -> Result<(), CallError> {
+        let prefix = request.prefix()?;
+        let kind = if R::IS_GENERIC { Kind::GenericOneWay } else { Kind::OneWay };
+        let payload: Payload<'_> = &|writer| request.write(prefix, writer);
         let deadline = self.deadline();
         let mut killed = false;
+        if let Err(fault) = self.behind_others(deadline) {
+            return Err(fault_error::<R::Named, _>(fault, false));
+        }
         let sent = self.lives().attempt(deadline, |life| {
             self.must_live(life)?;
             let sent = life.client.send_one_way(kind, payload, deadline);
-            sent.inspect_err(|fault| killed = self.kill_at_timeout(life, fault))
+            sent.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
         });
-        sent.map_err(|fault| fault_error::<R, _>(fault, killed))
+        sent.map_err(|fault| fault_error::<R::Named, _>(fault, killed))
     }
 
     #[inline]
     fn must_live(&self, life: &Life) -> Result<(), Fault> {
         if self.lives().is_over(life) { Err(Fault::NotSent(life.body.wait())) } else { Ok(()) }
-    }
-
-    /// Ends a backend that did not answer in time, or had no room in time, if that was asked for.
-    fn kill_at_timeout(&self, life: &Life, fault: &Fault) -> bool {
-        let is_late = matches!(fault, Fault::TimedOut | Fault::NotSentInTime);
-        if !is_late || self.lives().on_timeout != OnTimeout::Kill {
-            return false;
-        }
-        let killed = life.body.kill().is_ok();
-        if killed {
-            life.body.wait();
-        }
-        killed
     }
 
     #[inline]
@@ -343,21 +398,17 @@ impl<A> fmt::Debug for Handle<A> {
     }
 }
 
-fn instance<A: Actor, G: GenericRequest<A>, E>() -> Result<u64, CallError<E>> {
-    generic::offset_of::<A, G>().map_err(|cause| CallError::Encode(EncodeError::new::<G>(cause)))
-}
-
 /// A constructor with its arguments, for every life that will run it.
-fn encoded<C: serde::Serialize>(constructor: &C) -> Result<(Vec<u8>, Attached), EncodeError> {
-    let mut bytes = Vec::new();
-    let (written, attached) = attached_by(|| codec::encode(constructor, &mut Writer::to_heap(&mut bytes)));
-    match written {
-        Ok(()) if attached.as_ref().is_some_and(|parcel| parcel.moves()) => Err(EncodeError::new::<C>(
-            "an end of a ring of frames moves, and a constructor that runs again at a restart would need it \
-             again: hand it over by a method",
-        )),
-        Ok(()) => Ok((bytes, attached)),
+fn encoded<C: serde::Serialize>(constructor: &C) -> Result<Encoded, EncodeError> {
+    match Encoded::new(&|writer| codec::encode(constructor, writer)) {
+        Ok(encoded) if encoded.attached.as_ref().is_some_and(|parcel| parcel.moves()) => {
+            Err(EncodeError::new::<C>(
+                "an end of a ring of frames moves, and a constructor that runs again at a restart would need \
+                 it again: hand it over by a method",
+            ))
+        }
+        Ok(encoded) => Ok(encoded),
         Err(WriteError::Value(cause)) => Err(EncodeError::new::<C>(cause)),
-        Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>("the heap has no end")),
+        Err(WriteError::OutOfRoom) => Err(EncodeError::new::<C>(NO_MEMORY)),
     }
 }

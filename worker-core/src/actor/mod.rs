@@ -2,9 +2,11 @@
 //! Not here: how bytes and processes work, which is everything below.
 //! Layer 6: above `process` and `calls`.
 
-mod backend;
+mod birth;
+mod calling;
 mod context;
 mod contract;
+mod crossing;
 mod generic;
 mod handle;
 mod outcome;
@@ -13,11 +15,15 @@ mod pending;
 mod remote;
 mod reply;
 pub(crate) mod room;
+mod serving;
 
+pub use birth::Birth;
 pub use context::Context;
 pub use contract::{Actor, Frontend};
+pub use crossing::Crossing;
 pub use generic::GenericRequest;
 pub use handle::Handle;
 pub use pending::Pending;
 pub use remote::{Remote, stop_all};
-pub use reply::{Call, Constructed, Construction, Replied};
+pub use reply::Call;
+pub use serving::Registration;

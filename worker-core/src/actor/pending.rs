@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::outcome::fault_error;
 use crate::calls::{Fault, Outcome, Ticket};
 use crate::errors::CallError;
-use crate::process::Life;
+use crate::process::{Departed, Departure, Life};
 
 /// The result of a call that was sent and not waited for.
 ///
@@ -46,6 +46,8 @@ pub struct Pending<T, E = std::convert::Infallible> {
 }
 
 enum State<T, E> {
+    /// It waits to leave, behind others or for room.
+    Departing(Arc<Departure>),
     /// In flight to this life of the actor, which it keeps alive.
     InFlight(Arc<Life>, Ticket),
     /// It did not leave, or it has come back and been taken out of the table.
@@ -62,6 +64,27 @@ impl<T, E> Pending<T, E> {
             Err(error) => State::Done(Some(Err(error))),
         };
         Self { state, decode }
+    }
+
+    pub(super) fn departing(
+        departure: Arc<Departure>,
+        decode: fn(Outcome) -> Result<T, CallError<E>>,
+    ) -> Self {
+        Self { state: State::Departing(departure), decode }
+    }
+
+    /// Notes that the call has left, or that it never will.
+    fn departed(&mut self, departed: Departed) {
+        self.state = match departed {
+            Departed::InFlight(life, ticket) => State::InFlight(life, ticket),
+            Departed::Failed { fault, killed } => State::Done(Some(Err(fault_error::<E, E>(fault, killed)))),
+        };
+    }
+
+    /// A call that did not leave.
+    pub(super) fn failed(error: CallError<E>) -> Self {
+        let decode = |_| unreachable!("no reply comes to a call that did not leave");
+        Self { state: State::Done(Some(Err(error))), decode }
     }
 
     /// Waits for the result.
@@ -94,6 +117,7 @@ impl<T, E> Pending<T, E> {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match &self.state {
+            State::Departing(departure) => departure.is_ready(),
             State::InFlight(life, ticket) => life.client.is_ready(*ticket),
             State::Done(_) => true,
         }
@@ -137,7 +161,7 @@ impl<T, E> Pending<T, E> {
     pub(crate) fn in_flight(&self) -> Option<(&Arc<Life>, Ticket)> {
         match &self.state {
             State::InFlight(life, ticket) => Some((life, *ticket)),
-            State::Done(_) => None,
+            State::Departing(_) | State::Done(_) => None,
         }
     }
 
@@ -146,6 +170,7 @@ impl<T, E> Pending<T, E> {
         let (life, ticket) = match &mut self.state {
             State::InFlight(life, ticket) => (&*life, *ticket),
             State::Done(result) => return result.take(),
+            State::Departing(_) => return None,
         };
         let result = match life.client.take_settled(ticket)? {
             Ok(outcome) => (self.decode)(outcome),
@@ -167,9 +192,14 @@ impl<T, E> Pending<T, E> {
     }
 
     pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<T, CallError<E>>> {
+        if let State::Departing(departure) = &self.state {
+            let departed = departure.wait(deadline)?;
+            self.departed(departed);
+        }
         let (life, ticket) = match &mut self.state {
             State::InFlight(life, ticket) => (&*life, *ticket),
             State::Done(result) => return result.take(),
+            State::Departing(_) => unreachable!("it has left above"),
         };
         let result = match life.client.wait(ticket, deadline) {
             Err(Fault::TimedOut) => return None,
@@ -205,11 +235,16 @@ impl<T, E> Future for Pending<T, E> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if let State::Departing(departure) = &this.state {
+            let Poll::Ready(departed) = departure.poll(context) else { return Poll::Pending };
+            this.departed(departed);
+        }
         let (life, ticket) = match &mut this.state {
             State::InFlight(life, ticket) => (&*life, *ticket),
             State::Done(result) => {
                 return Poll::Ready(result.take().expect("the result of this call was given already"));
             }
+            State::Departing(_) => unreachable!("it has left above"),
         };
         let Poll::Ready(result) = life.client.poll(ticket, context) else { return Poll::Pending };
         let result = match result {
@@ -226,8 +261,10 @@ impl<T, E> Future for Pending<T, E> {
 
 impl<T, E> Drop for Pending<T, E> {
     fn drop(&mut self) {
-        if let State::InFlight(life, ticket) = &self.state {
-            life.client.forget(*ticket);
+        match &self.state {
+            State::InFlight(life, ticket) => life.client.forget(*ticket),
+            State::Departing(departure) => departure.cancel(),
+            State::Done(_) => {}
         }
     }
 }

@@ -1,23 +1,20 @@
-//! What generated dispatch code is given, to answer with.
-//! Not here: which method a request is for (generated), and the loop around it (`backend`).
+//! What generated code is given, to answer with.
+//! Not here: which method a request is for (generated), and the loop around it (`serving`).
 //! Layer 6: over `link`.
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::fmt;
 
 use super::context::Context;
 use super::contract::Actor;
+use super::crossing::{Crossing, Side};
 use crate::errors::{DecodeError, EncodeError, PanicReport};
 use crate::link::{Interest, LinkEnd, Payload, SendError, Wake};
-use crate::wire::borrowed::Referent;
-use crate::wire::codec::{self, WriteError};
+use crate::wire::borrowed::Lent;
+use crate::wire::codec;
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
-use crate::wire::writer::Writer;
-
-/// Proof that a request was answered: only a [`Call`] makes one.
-#[derive(Debug)]
-pub struct Replied(());
 
 /// One request being worked on, in the backend.
 pub struct Call<'call, A: Actor> {
@@ -34,19 +31,10 @@ pub(super) struct Replies<'link> {
     answered: Cell<bool>,
 }
 
-/// A constructor being run, in the backend.
-#[derive(Debug)]
-pub struct Construction(());
-
-/// What a constructor came to.
-#[derive(Debug)]
-pub struct Constructed<A>(pub(super) Result<A, ConstructorFailure>);
-
-/// An error of a constructor, encoded where its type was known.
-#[derive(Debug)]
-pub(super) enum ConstructorFailure {
-    Error(Vec<u8>),
-    NotEncoded(EncodeError),
+/// What a method gave, about to be sent.
+pub struct Answer<'call, T, E> {
+    replies: &'call Replies<'call>,
+    result: Result<T, E>,
 }
 
 impl<'call, A: Actor> Call<'call, A> {
@@ -62,71 +50,58 @@ impl<'call, A: Actor> Call<'call, A> {
 
     /// Answers with a value.
     #[inline]
-    pub fn reply<Form, T: Portable<Form>>(&self, value: T) -> Replied {
-        self.replies.send::<T>(Kind::Returned, &|writer| value.write(writer));
-        Replied(())
-    }
-
-    /// Answers with the owned form of what a method lent.
-    pub fn reply_borrowed<Form, T>(&self, value: &T) -> Replied
-    where
-        T: Referent + ToOwned<Owned = <T as Referent>::Owned> + ?Sized,
-        <T as Referent>::Owned: Portable<Form>,
-    {
-        self.reply(value.to_owned())
+    pub fn reply<T>(&self, value: T) -> Crossing<Answer<'call, T, Infallible>, T, Infallible> {
+        self.reply_result(Ok(value))
     }
 
     /// Answers with a value or an error.
     #[inline]
-    pub fn reply_result<ValueForm, ErrorForm, T, E>(&self, result: Result<T, E>) -> Replied
+    pub fn reply_result<T, E>(&self, result: Result<T, E>) -> Crossing<Answer<'call, T, E>, T, E> {
+        Crossing::new(Answer { replies: self.replies, result })
+    }
+
+    /// Answers with the owned form of what a method lent.
+    pub fn reply_lent<L: Lent>(
+        &self,
+        lent: L,
+    ) -> Crossing<Answer<'call, L::Kept, Infallible>, L::Kept, Infallible> {
+        self.reply(lent.owned())
+    }
+
+    /// Answers with the owned form of what a method lent, or with an error.
+    pub fn reply_lent_result<L: Lent, E>(
+        &self,
+        lent: Result<L, E>,
+    ) -> Crossing<Answer<'call, L::Kept, E>, L::Kept, E> {
+        self.reply_result(lent.map(Lent::owned))
+    }
+}
+
+impl<T, E> Side<T, E> for Answer<'_, T, E> {
+    type Output = ();
+
+    #[inline]
+    fn carry<ValueForm, ErrorForm>(self)
     where
         T: Portable<ValueForm>,
         E: Portable<ErrorForm>,
     {
-        match result {
-            Ok(value) => self.reply(value),
-            Err(error) => {
-                self.replies.send::<E>(Kind::Failed, &|writer| error.write(writer));
-                Replied(())
-            }
+        match self.result {
+            Ok(value) => self.replies.send::<T>(Kind::Returned, &|writer| value.write(writer)),
+            Err(error) => self.replies.send::<E>(Kind::Failed, &|writer| error.write(writer)),
         }
     }
+}
 
-    /// Is done with a one-way request.
-    #[inline]
-    pub fn finish(&self, (): ()) -> Replied {
-        Replied(())
+impl<T, E> fmt::Debug for Answer<'_, T, E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Answer").field("id", &self.replies.id).finish_non_exhaustive()
     }
 }
 
 impl<A: Actor> fmt::Debug for Call<'_, A> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Call").field("id", &self.replies.id).finish_non_exhaustive()
-    }
-}
-
-impl Construction {
-    pub(super) fn new() -> Self {
-        Self(())
-    }
-
-    /// The actor is made.
-    pub fn value<A>(&self, actor: A) -> Constructed<A> {
-        Constructed(Ok(actor))
-    }
-
-    /// The actor is made, or its constructor failed.
-    pub fn result<Form, A, E: Portable<Form>>(&self, result: Result<A, E>) -> Constructed<A> {
-        Constructed(result.map_err(|error| {
-            let mut bytes = Vec::new();
-            match error.write(&mut Writer::to_heap(&mut bytes)) {
-                Ok(()) => ConstructorFailure::Error(bytes),
-                Err(WriteError::Value(cause)) => ConstructorFailure::NotEncoded(EncodeError::new::<E>(cause)),
-                Err(WriteError::OutOfRoom) => {
-                    ConstructorFailure::NotEncoded(EncodeError::new::<E>("the heap has no end"))
-                }
-            }
-        }))
     }
 }
 

@@ -8,22 +8,33 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-thread_local! {
-    static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+/// What a request that does not wait for its reply does where there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// What its frontend says.
+    Own,
+    /// It waits, on this thread, at most until then.
+    Until(Option<Instant>),
+    /// It is not sent.
+    None,
 }
 
-/// Runs what sends requests that do not wait for their reply: they wait for room until then, and no longer.
-pub(crate) fn until<T>(deadline: Option<Instant>, run: impl FnOnce() -> T) -> T {
-    struct Restore(Option<Instant>);
+thread_local! {
+    static HERE: Cell<Room> = const { Cell::new(Room::Own) };
+}
+
+/// Runs what sends requests.
+pub(crate) fn with<T>(room: Room, run: impl FnOnce() -> T) -> T {
+    struct Restore(Room);
     impl Drop for Restore {
         fn drop(&mut self) {
-            UNTIL.set(self.0);
+            HERE.set(self.0);
         }
     }
-    let _restore = Restore(UNTIL.replace(deadline));
+    let _restore = Restore(HERE.replace(room));
     run()
 }
 
-pub(super) fn deadline() -> Option<Instant> {
-    UNTIL.get()
+pub(super) fn here() -> Room {
+    HERE.get()
 }

@@ -6,5 +6,5 @@ mod client;
 mod table;
 mod watch;
 
-pub(crate) use client::{Client, Death, Ending, Fault, Outcome, Seen, Ticket};
-pub(crate) use watch::Key;
+pub(crate) use client::{Client, Death, Ending, Fault, NotNow, Outcome, Seen, Ticket};
+pub(crate) use watch::{Key, is_in_runtime, on_thread};

@@ -17,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use super::control::{Control, Words};
 use super::registry;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell_that_shows_death, poll_timeout};
+use crate::sys::held::Held;
 use crate::sys::{socket, while_doing};
 
 /// The writing end's side.
@@ -26,6 +27,7 @@ pub(super) struct Doorkeeper {
     known: Vec<Known>,
     /// No reading end is left, in any process, and none can come.
     is_deserted: bool,
+    _held: Held,
 }
 
 /// A reading end as the writing end knows it.
@@ -33,11 +35,20 @@ pub(super) struct Doorkeeper {
 pub(super) struct Known {
     pub(super) token: u64,
     pub(super) bell: Bell,
+    _held: Held,
+}
+
+impl Known {
+    pub(super) fn new(token: u64, bell: Bell) -> Self {
+        let held = Held::new([bell.as_fd()]);
+        Self { token, bell, _held: held }
+    }
 }
 
 impl Doorkeeper {
     pub(super) fn new(registrar: OwnedFd, known: Vec<Known>) -> Self {
-        Self { registrar, known, is_deserted: false }
+        let held = Held::new([registrar.as_fd()]);
+        Self { registrar, known, is_deserted: false, _held: held }
     }
 
     pub(super) fn registrar(&self) -> &OwnedFd {
@@ -105,7 +116,7 @@ impl Doorkeeper {
                     let token = <[u8; 8]>::try_from(message.bytes).map(u64::from_le_bytes);
                     // Anything else is the wake-up that it was, or makes no sense.
                     if let (Ok(token), Some(bell)) = (token, message.descriptors.into_iter().next()) {
-                        self.known.push(Known { token, bell: Bell::that_shows_death(bell) });
+                        self.known.push(Known::new(token, Bell::that_shows_death(bell)));
                     }
                 }
                 Ok(None) => {

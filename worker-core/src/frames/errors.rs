@@ -12,7 +12,7 @@ pub enum WriteError {
     NoReaders,
     /// No slot came free before the deadline; only under [`Overflow::Block`](super::Overflow::Block).
     TimedOut,
-    /// This writer was sent to another process, which writes now.
+    /// This writer was sent to another process, which writes now; or this is a fork of the process that writes.
     Sent,
     /// The slice has another length than a frame of the ring.
     Length {
@@ -31,7 +31,7 @@ pub enum WriteError {
 pub enum RecvError {
     /// The writer is gone, and every frame that it left has been read.
     WriterGone,
-    /// This reader was sent to another process, which reads now.
+    /// This reader was sent to another process, which reads now; or this is a fork of the process that reads.
     Sent,
     /// The system refused to wait.
     Io(io::Error),
@@ -43,7 +43,8 @@ impl fmt::Display for WriteError {
             Self::NoReaders => formatter.write_str("every reader of the ring is gone"),
             Self::TimedOut => formatter.write_str("no slot of the ring came free before the deadline"),
             Self::Sent => formatter.write_str(
-                "this writer was sent to another process; a ring has one writer, and it is there now",
+                "this writer is in another process, to which it was sent, or of which this is a fork; a ring has \
+                 one writer, and it is there",
             ),
             Self::Length { expected, found } => {
                 write!(formatter, "a frame of this ring has {expected} elements, not {found}")
@@ -60,7 +61,8 @@ impl fmt::Display for RecvError {
                 formatter.write_str("the writer of the ring is gone, and every frame is read")
             }
             Self::Sent => formatter.write_str(
-                "this reader was sent to another process; make another one with `try_clone` before",
+                "this reader is in another process, to which it was sent, or of which this is a fork; make another \
+                 one with `try_clone` before, and send that",
             ),
             Self::Io(error) => error.fmt(formatter),
         }

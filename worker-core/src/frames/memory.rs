@@ -4,7 +4,7 @@
 
 use std::any::type_name;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
 use bytemuck::Pod;
@@ -14,6 +14,7 @@ use super::header;
 use super::layout::{HEADER_BYTES, Layout, Sizes, TypeSize};
 use super::slots::Slots;
 use super::writer::Counts;
+use crate::sys::held::Held;
 use crate::sys::limits;
 use crate::sys::memory::{Access, Object, SharedMemory};
 
@@ -25,6 +26,7 @@ pub(super) struct Mapped<T, M> {
     pub(super) sizes: Sizes,
     pub(super) words: SharedMemory,
     pub(super) slots: Slots<T, M>,
+    _held: Held,
 }
 
 /// What is done with the slots.
@@ -80,8 +82,17 @@ impl<T: Pod, M: Pod> Mapped<T, M> {
         Self::map(self.object.try_clone()?, self.layout.clone(), self.sizes, purpose)
     }
 
+    /// Whether the memory is there: a fork of the program has none of it, and no part in the ring.
+    #[inline]
+    pub(super) fn is_ours(&self) -> bool {
+        self.words.is_here()
+    }
+
     /// What became of the frames so far.
     pub(super) fn counts(&self) -> Counts {
+        if !self.is_ours() {
+            return Counts::default();
+        }
         let control = &self.sizes.control;
         // Relaxed: counts, looked at from afar.
         let load = |offset_bytes| Words::load(&self.words, offset_bytes, Ordering::Relaxed);
@@ -99,6 +110,10 @@ impl<T: Pod, M: Pod> Mapped<T, M> {
         let slots = SharedMemory::map_part(&object, sizes.slots_offset_bytes, slots_bytes, access)?;
         // The pages are there; this only spares the first round through the ring its faults.
         slots.prefault(access);
-        Ok(Self { object, layout, sizes, words, slots: Slots::new(slots, sizes) })
+        // Mapped in a fork of this process, the memory would outlive every end, and an end that came along
+        // would act for the one that is here.
+        let (words, slots) = (words.kept_from_forks()?, slots.kept_from_forks()?);
+        let held = Held::new([object.as_fd()]);
+        Ok(Self { object, layout, sizes, words, slots: Slots::new(slots, sizes), _held: held })
     }
 }

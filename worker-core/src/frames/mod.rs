@@ -50,7 +50,7 @@ mod errors;
 mod header;
 mod layout;
 mod memory;
-#[cfg(all(test, loom))]
+#[cfg(all(test, worker_model))]
 mod model;
 mod reader;
 mod reading;
@@ -136,7 +136,7 @@ pub fn ring_with_metadata<T: Pod, M: Pod>(
     let (writers_end, readers_end) = socket::message_pair()?;
     let (bell, sleeper) = doorbell_that_shows_death()?;
     let token = registry::new_token(&mapped.sizes.control, &mapped.words);
-    let doorkeeper = Doorkeeper::new(writers_end, vec![Known { token, bell }]);
+    let doorkeeper = Doorkeeper::new(writers_end, vec![Known::new(token, bell)]);
     let registrar = Registrar::from(readers_end);
     let reader = FrameReader::enter(readers_view, token, sleeper, registrar, Start::FIRST)?;
     Ok((FrameWriter::resume(mapped, doorkeeper, 0), reader))

@@ -23,6 +23,7 @@ use super::registry::{self, Start};
 use super::writer::Counts;
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Sleeper, Wake};
+use crate::sys::held::Held;
 
 /// A reading end of a ring of frames with elements `T` and metadata `M`.
 ///
@@ -66,6 +67,7 @@ pub struct FrameReader<T: Pod, M: Pod = ()> {
     pub(super) is_sent: Cell<bool>,
     /// Frames that are borrowed just now.
     pub(super) borrowed_count: Cell<usize>,
+    _held: Held,
 }
 
 impl<T: Pod, M: Pod> FrameReader<T, M> {
@@ -97,7 +99,8 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
     ) -> Self {
         let reading = Reading::resume(mapped.sizes.control, mapped.layout.overflow, seat, &mapped.words);
         let (is_sent, borrowed_count) = (Cell::new(false), Cell::new(0));
-        Self { mapped, reading, token, sleeper, registrar, is_sent, borrowed_count }
+        let held = Held::new([sleeper.as_fd(), registrar.as_fd()]);
+        Self { mapped, reading, token, sleeper, registrar, is_sent, borrowed_count, _held: held }
     }
 
     /// Makes another reading end, which gets every frame from the next one of this end on.
@@ -106,7 +109,7 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
     ///
     /// If the ring has 32 readers, if this end was sent away, or if the system refuses a descriptor.
     pub fn try_clone(&self) -> io::Result<Self> {
-        if self.is_sent.get() {
+        if self.is_elsewhere() {
             return Err(io::Error::other(RecvError::Sent.to_string()));
         }
         let token = registry::new_token(self.reading.control(), &self.mapped.words);
@@ -217,12 +220,18 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         self.mapped.layout.overflow
     }
 
+    /// Whether another process has this end: it was sent there, or this is a fork of that process.
+    #[inline]
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.is_sent.get() || !self.mapped.is_ours()
+    }
+
     fn recv_until(
         &self,
         deadline: Option<Instant>,
         stays_announced: bool,
     ) -> Result<Option<Frame<'_, T, M>>, RecvError> {
-        if self.is_sent.get() {
+        if self.is_elsewhere() {
             return Err(RecvError::Sent);
         }
         let words = &self.mapped.words;
@@ -263,6 +272,9 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
     }
 
     fn load(&self, offset_bytes: usize) -> u64 {
+        if !self.mapped.is_ours() {
+            return 0;
+        }
         // Relaxed: a count that this end alone writes.
         Words::load(&self.mapped.words, offset_bytes, Ordering::Relaxed)
     }
@@ -270,7 +282,7 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
 
 impl<T: Pod, M: Pod> Drop for FrameReader<T, M> {
     fn drop(&mut self) {
-        if !self.is_sent.get() {
+        if !self.is_elsewhere() {
             let words = &self.mapped.words;
             registry::leave(self.reading.control(), words, self.reading.seat(), self.token);
             if self.reading.take_waiting_writer(words) {

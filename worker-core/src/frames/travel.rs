@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::control::Words;
 use super::doorkeeper::{Doorkeeper, Known, Registrar};
+use super::errors::{RecvError, WriteError};
 use super::memory::{Mapped, Purpose};
 use super::reader::FrameReader;
 use super::registry;
@@ -45,6 +46,9 @@ struct TravellingWriter {
 
 impl<T: Pod, M: Pod> Serialize for FrameReader<T, M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.mapped.is_ours() {
+            return Err(not_encoded(RecvError::Sent));
+        }
         if self.borrowed_count.get() > 0 {
             return Err(not_encoded("a frame of this reader is still borrowed"));
         }
@@ -80,6 +84,9 @@ impl<'de, T: Pod, M: Pod> Deserialize<'de> for FrameReader<T, M> {
 
 impl<T: Pod, M: Pod> Serialize for FrameWriter<T, M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.mapped.is_ours() {
+            return Err(not_encoded(WriteError::Sent));
+        }
         let attach_reader = |known: &Known| Ok((known.token, attach(known.bell.as_fd())?));
         let travelling = TravellingWriter {
             epoch: self.epoch,
@@ -99,7 +106,7 @@ impl<'de, T: Pod, M: Pod> Deserialize<'de> for FrameWriter<T, M> {
         let registrar = detach::<D::Error>(travelling.registrar)?;
         let object = detach::<D::Error>(travelling.object)?;
         let receive_reader =
-            |(token, bell)| Ok(Known { token, bell: Bell::that_shows_death(detach::<D::Error>(bell)?) });
+            |(token, bell)| Ok(Known::new(token, Bell::that_shows_death(detach::<D::Error>(bell)?)));
         let known = travelling.readers.into_iter().map(receive_reader).collect::<Result<_, D::Error>>()?;
         let mapped = Mapped::attach(object, Purpose::Write).map_err(not_decoded)?;
         let (epoch, next) = (travelling.epoch, travelling.epoch.wrapping_add(1));

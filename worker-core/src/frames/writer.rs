@@ -21,6 +21,8 @@ use crate::sys::clock::Moment;
 
 /// How many frames pass between two looks for dead readers, which do not show otherwise.
 const FRAMES_BETWEEN_LOOKS: u32 = 64;
+/// From this size on it is worth more to write where the caches are warm than to look around less.
+const LARGE_SLOT_BYTES: usize = 16 * 1024;
 
 /// The writing end of a ring of frames with elements `T` and metadata `M`.
 ///
@@ -81,7 +83,9 @@ pub struct ReaderCounts {
 impl<T: Pod, M: Pod> FrameWriter<T, M> {
     /// The writing end of a ring, where its words say it is.
     pub(super) fn resume(mapped: Mapped<T, M>, doorkeeper: Doorkeeper, epoch: u64) -> Self {
-        let writing = Writing::resume(mapped.sizes.control, mapped.layout.overflow, &mapped.words);
+        let takes_oldest_first = mapped.sizes.slot_bytes < LARGE_SLOT_BYTES;
+        let control = mapped.sizes.control;
+        let writing = Writing::resume(control, mapped.layout.overflow, takes_oldest_first, &mapped.words);
         let frames_until_look = FRAMES_BETWEEN_LOOKS;
         Self { mapped, writing, doorkeeper, epoch, is_sent: Cell::new(false), frames_until_look }
     }
@@ -166,6 +170,9 @@ impl<T: Pod, M: Pod> FrameWriter<T, M> {
     /// They read on meanwhile. One that has just died may still be among them.
     #[must_use]
     pub fn readers(&self) -> Vec<ReaderCounts> {
+        if !self.mapped.is_ours() {
+            return Vec::new();
+        }
         let (control, words) = (&self.mapped.sizes.control, &self.mapped.words);
         // Relaxed, all: counts, looked at from afar.
         let attached = words.load(control.attached(), Ordering::Relaxed);
@@ -183,6 +190,9 @@ impl<T: Pod, M: Pod> FrameWriter<T, M> {
     /// Frames that readers lost, all readers together, those that are gone included.
     #[must_use]
     pub fn lost(&self) -> u64 {
+        if !self.mapped.is_ours() {
+            return 0;
+        }
         let control = &self.mapped.sizes.control;
         // Relaxed: a count, looked at from afar.
         let departed = self.mapped.words.load(control.departed_lost(), Ordering::Relaxed);
@@ -195,7 +205,7 @@ impl<T: Pod, M: Pod> FrameWriter<T, M> {
     }
 
     fn find_slot(&mut self, deadline: Option<Instant>) -> Result<Option<usize>, WriteError> {
-        if self.is_sent.get() {
+        if self.is_sent.get() || !self.mapped.is_ours() {
             return Err(WriteError::Sent);
         }
         self.look_around_now_and_then()?;

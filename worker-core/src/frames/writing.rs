@@ -20,6 +20,11 @@ pub(super) struct Writing {
     free: Vec<usize>,
     newest: u64,
     sequence: u64,
+    /// Position below which every reading end has passed all, as it was last seen.
+    passed_until: u64,
+    /// Small frames take turns through all slots and spare the look at the reading ends; large ones
+    /// go where the caches are warm.
+    takes_oldest_first: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +39,12 @@ pub(super) struct NoSlot;
 
 impl Writing {
     /// Takes the writing end up where the words say it is: at its beginning, or in other hands before.
-    pub(super) fn resume(control: Control, overflow: Overflow, words: &impl Words) -> Self {
+    pub(super) fn resume(
+        control: Control,
+        overflow: Overflow,
+        takes_oldest_first: bool,
+        words: &impl Words,
+    ) -> Self {
         let (mut live, mut free) = (Vec::new(), Vec::new());
         // Relaxed, here and below: only a writing end writes these, and the hand-over of the writing
         // end from process to process orders everything before it.
@@ -54,39 +64,65 @@ impl Writing {
         live.sort_by_key(|live| live.position);
         free.reverse();
         let sequence = words.load(control.sequence(), Ordering::Relaxed);
-        Self { control, overflow, live: live.into(), free, newest, sequence }
+        let live = live.into();
+        Self { control, overflow, live, free, newest, sequence, passed_until: 0, takes_oldest_first }
     }
 
     /// Finds a slot to write a frame to. It is the caller's until published or given back.
+    ///
+    /// First of all one whose frame everybody has passed, which costs nobody anything.
     pub(super) fn find_slot(&mut self, words: &impl Words) -> Result<usize, NoSlot> {
-        if let Some(slot) = self.free.pop() {
-            return Ok(slot);
+        self.find_passed(words)
+            .or_else(|| self.free.pop())
+            .or_else(|| self.overflow.loses_old_frames().then(|| self.overwrite(words)).flatten())
+            .ok_or(NoSlot)
+    }
+
+    /// Takes a slot back from a frame that every reading end has passed (F2).
+    fn find_passed(&mut self, words: &impl Words) -> Option<usize> {
+        // Newcomers begin behind what the one they are made from has passed, so this only ever grows:
+        // an old look at it can be stale, never too large.
+        let known = self.live.partition_point(|live| live.position < self.passed_until);
+        if self.takes_oldest_first
+            && let Some(slot) = (0..known).find_map(|place| self.reclaim(words, place))
+        {
+            return Some(slot);
         }
-        // F2: where nothing may be lost, only frames that everybody has passed give up their slot.
-        let until = if self.overflow.loses_old_frames() {
-            u64::MAX
+        let until = registry::passed_by_all(&self.control, words);
+        if until != u64::MAX {
+            self.passed_until = until;
+        }
+        let passed = self.live.partition_point(|live| live.position < until);
+        if self.takes_oldest_first {
+            (0..passed).find_map(|place| self.reclaim(words, place))
         } else {
-            registry::passed_by_all(&self.control, words)
-        };
-        for place in 0..self.live.len() {
-            let Live { position, slot } = self.live[place];
-            if position >= until {
-                break;
-            }
-            // F1. SYNC: slot (acquire, with the releases of all who borrowed it before).
-            let word = self.control.slot(slot).word;
-            if words.exchange(word, published(position), 0, Ordering::Acquire) {
-                self.live.remove(place);
-                if self.overflow.loses_old_frames()
-                    && registry::passed_by_all(&self.control, words) <= position
-                {
-                    // Relaxed: a count that nothing depends on.
-                    words.add(self.control.overwritten(), 1, Ordering::Relaxed);
-                }
-                return Ok(slot);
-            }
+            // The one that was read last is the one that caches still hold.
+            (0..passed).rev().find_map(|place| self.reclaim(words, place))
         }
-        Err(NoSlot)
+    }
+
+    /// Takes a slot back from the oldest frame that nobody reads just now.
+    fn overwrite(&mut self, words: &impl Words) -> Option<usize> {
+        let (slot, position) = (0..self.live.len()).find_map(|place| {
+            let position = self.live[place].position;
+            self.reclaim(words, place).map(|slot| (slot, position))
+        })?;
+        if registry::passed_by_all(&self.control, words) <= position {
+            // Relaxed: a count that nothing depends on.
+            words.add(self.control.overwritten(), 1, Ordering::Relaxed);
+        }
+        Some(slot)
+    }
+
+    /// Takes the slot of a live frame if nobody borrows it (F1).
+    fn reclaim(&mut self, words: &impl Words, place: usize) -> Option<usize> {
+        let Live { position, slot } = self.live[place];
+        // SYNC: slot (acquire, with the releases of all who borrowed it before).
+        let is_free = words.exchange(self.control.slot(slot).word, published(position), 0, Ordering::Acquire);
+        is_free.then(|| {
+            self.live.remove(place);
+            slot
+        })
     }
 
     /// Publishes the frame in a slot; gives its sequence number.

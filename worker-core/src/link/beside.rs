@@ -99,7 +99,9 @@ impl Beside {
         bytes[..8].copy_from_slice(&number.to_le_bytes());
         bytes[8..].copy_from_slice(&(parcel.sent_count() as u64).to_le_bytes());
         let descriptors: Vec<_> = parcel.descriptors().map(AsFd::as_fd).collect();
-        socket::send(self.socket.as_fd(), &bytes, &descriptors, false)
+        socket::send(self.socket.as_fd(), &bytes, &descriptors, false)?;
+        parcel.note_left();
+        Ok(())
     }
 
     fn sort(&self, received: &mut Received, message: Message) {

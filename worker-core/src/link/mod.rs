@@ -254,6 +254,46 @@ impl Incoming {
         both!(Incoming, self, half => half.wait(interest, deadline))
     }
 
+    /// Whether a message is seen to have arrived; a socket shows none before it is polled.
+    #[inline]
+    pub(crate) fn has_message(&self) -> bool {
+        match self {
+            Self::Shared(half) => half.has_message(),
+            Self::Socket(_) => false,
+        }
+    }
+
+    /// Looks for a message for a moment, if that is likely to pay, and for whatever else `or` looks for.
+    pub(crate) fn spin(&mut self, or: impl FnMut() -> bool) -> bool {
+        match self {
+            Self::Shared(half) => half.spin(or),
+            Self::Socket(_) => false,
+        }
+    }
+
+    /// Says that this side is about to sleep at [`Incoming::sleeps_at`], among others, for a message.
+    ///
+    /// The caller looks at [`Incoming::has_message`] once more before it does, and ends with
+    /// [`Incoming::end_sleep`] in any case.
+    pub(crate) fn announce_sleep(&mut self) {
+        if let Self::Shared(half) = self {
+            half.announce_sleep();
+        }
+    }
+
+    /// What is readable once there may be something to do.
+    pub(crate) fn sleeps_at(&self) -> BorrowedFd<'_> {
+        both!(Incoming, self, half => half.sleeps_at())
+    }
+
+    /// Says that this side is awake; `readable` is whether [`Incoming::sleeps_at`] is.
+    pub(crate) fn end_sleep(&mut self, readable: bool) -> io::Result<Wake> {
+        match self {
+            Self::Shared(half) => half.end_sleep(readable),
+            Self::Socket(half) => Ok(half.end_sleep()),
+        }
+    }
+
     /// The descriptor to watch with others instead of sleeping in [`Incoming::wait`]: it becomes readable
     /// when there may be something to do after [`Incoming::arm`], and hangs up with the other side.
     pub(crate) fn bell(&self) -> Arc<OwnedFd> {

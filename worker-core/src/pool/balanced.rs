@@ -44,7 +44,7 @@ impl<F: Frontend> Pool<F> {
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(|builder| SquarerFrontend::spawn_with(builder))?;
+    /// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(SquarerFrontend::spawn_with)?;
     /// let (one, other) = (pool.least_loaded()?, pool.least_loaded()?);
     /// assert_ne!(one.process().name(), other.process().name());
     /// let (first, second) = (one.square_async(3), other.square_async(4));
@@ -85,7 +85,7 @@ impl<F: Frontend> Pool<F> {
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(|builder| SquarerFrontend::spawn_with(builder))?;
+    /// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(SquarerFrontend::spawn_with)?;
     /// assert_eq!(pool.call(|squarer| squarer.square_async(5))?, 25);
     /// # Ok(())
     /// # }
@@ -128,7 +128,7 @@ impl<F: Frontend> Pool<F> {
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let pool = Pool::<WorkerFrontend>::builder().size(3).spawn(|builder| WorkerFrontend::spawn_with(builder))?;
+    /// let pool = Pool::<WorkerFrontend>::builder().size(3).spawn(WorkerFrontend::spawn_with)?;
     /// for result in pool.broadcast(|worker| worker.set_level_async(2)) {
     ///     result?;
     /// }

@@ -37,7 +37,7 @@ use crate::wire::kind::Kind;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(|builder| SquarerFrontend::spawn_with(builder))?;
+/// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(SquarerFrontend::spawn_with)?;
 /// {
 ///     let squarer = pool.take()?;
 ///     assert_eq!(squarer.square(3)?, 9);

@@ -75,7 +75,7 @@ pub use map::{Map, Ordered, Progress, Unordered};
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let pool = Pool::<SessionFrontend>::builder().size(1).spawn(|builder| SessionFrontend::spawn_with(builder))?;
+/// let pool = Pool::<SessionFrontend>::builder().size(1).spawn(SessionFrontend::spawn_with)?;
 /// let first = pool.take()?;
 /// assert_eq!(first.note("one")?, 1);
 /// assert_eq!(first.note("two")?, 2);

@@ -14,12 +14,13 @@ use nix::sys::signal::Signal;
 
 use super::builder::{Builder, ExitListener};
 use super::protocol::{self, Notice, Refusal};
-use super::start::{Held, Keeper, Refused};
+use super::start::{Keeper, Refused};
 use super::usage::Usage;
 use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
 use crate::link::beside::Beside;
 use crate::sys::clock::Moment;
+use crate::sys::held::{Held, Here};
 use crate::sys::pidfd::PidFd;
 
 /// Time that a backend which has closed its link gets at least to be gone, before it is killed.
@@ -45,6 +46,8 @@ pub(crate) struct Body {
     /// Whether the listener has been told of the end.
     told: AtomicBool,
     _held: Held,
+    /// In a fork of this program the process is somebody else's: it is not asked, not waited for, not killed.
+    here: Here,
     keeper: Keeper,
 }
 
@@ -79,6 +82,7 @@ impl Body {
             on_exit: builder.on_exit.clone(),
             told: AtomicBool::new(false),
             _held: held,
+            here: Here::now(),
             keeper,
         }
     }
@@ -92,6 +96,11 @@ impl Body {
         if !self.told.swap(true, Ordering::Relaxed) {
             listener.tell(exit);
         }
+    }
+
+    /// Whether this process made it, and is no fork of the one that did.
+    pub(super) fn is_ours(&self) -> bool {
+        self.here.is_it()
     }
 
     /// Grace before SIGTERM.
@@ -268,12 +277,20 @@ impl Body {
         }
     }
 
+    pub(super) fn unknown_exit(&self) -> Exit {
+        self.unknown_end().0
+    }
+
     fn unknown_end(&self) -> (Exit, Option<Moment>) {
         (Exit::new(self.pid(), &self.name, ExitReason::Unknown), self.seen_ended.get().copied())
     }
 
     /// Finds out how the backend ended, once its link has.
     pub(super) fn find_death(&self, ending: Ending) -> Death {
+        if !self.is_ours() {
+            let (exit, gone_at) = self.unknown_end();
+            return Death { exit, gone_at };
+        }
         // Its exit handlers run behind the end of its link, and belong to its time to stop.
         let gone_by = Instant::now().checked_add(self.stop_timeout.max(LINGER));
         let lingers = ending == Ending::Broken || !self.ended_by(gone_by).unwrap_or(false);

@@ -16,8 +16,9 @@ use crate::calls::{Client, Fault, Outcome, Ticket};
 use crate::errors::{Exit, PanicReport};
 use crate::link::Payload;
 use crate::wire::codec::{self, WriteError};
-use crate::wire::descriptors::{Attached, attach};
+use crate::wire::descriptors::{Attached, attach, attached_by};
 use crate::wire::kind::Kind;
+use crate::wire::writer::Writer;
 
 /// One life of an actor.
 #[derive(Debug)]
@@ -55,9 +56,14 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 pub(crate) struct Recipe {
     pub(crate) origin: Origin,
-    /// The constructor and its arguments, encoded.
-    pub(crate) constructor: Vec<u8>,
-    /// The descriptors among the arguments; each life gets duplicates.
+    /// The constructor and its arguments.
+    pub(crate) constructor: Encoded,
+}
+
+/// A payload that may be sent more than once: what it holds of descriptors goes as duplicates.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
     pub(crate) attached: Attached,
 }
 
@@ -70,13 +76,25 @@ impl Origin {
 
 impl Recipe {
     pub(crate) fn begin(&self) -> Result<Starting, Refused> {
-        self.origin.begin(&|writer| {
-            let refused = |error: io::Error| WriteError::Value(error.to_string());
-            for descriptor in self.attached.iter().flat_map(|parcel| parcel.descriptors()) {
-                attach(descriptor.try_clone().map_err(refused)?).map_err(WriteError::Value)?;
-            }
-            writer.extend(&self.constructor).map_err(|_| WriteError::OutOfRoom)
-        })
+        self.origin.begin(&|writer| self.constructor.write(writer))
+    }
+}
+
+impl Encoded {
+    /// Encodes a payload once, to be written to links later.
+    pub(crate) fn new(payload: Payload<'_>) -> Result<Self, WriteError> {
+        let mut bytes = Vec::new();
+        let (written, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut bytes)));
+        written.map(|()| Self { bytes, attached })
+    }
+
+    /// Writes it, as often as one likes.
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+        let refused = |error: io::Error| WriteError::Value(error.to_string());
+        for descriptor in self.attached.iter().flat_map(|parcel| parcel.descriptors()) {
+            attach(descriptor.try_clone().map_err(refused)?).map_err(WriteError::Value)?;
+        }
+        writer.extend(&self.bytes).map_err(|_| WriteError::OutOfRoom)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::builder::OnTimeout;
+use super::departures::Departures;
 use super::life::{Life, Recipe};
 use super::renewal::Renewal;
 use crate::calls::Fault;
@@ -18,6 +19,8 @@ use crate::errors::Exit;
 pub(crate) struct Lives {
     pub(crate) name: String,
     pub(crate) on_timeout: OnTimeout,
+    /// Calls that wait to leave.
+    pub(crate) departures: Arc<Departures>,
     current: Current,
 }
 
@@ -36,7 +39,7 @@ impl Lives {
             None => Current::Only(life),
             Some(recipe) => Current::Renewed(Box::new(Renewal::new(life, recipe)?)),
         };
-        Ok(Self { name, on_timeout, current })
+        Ok(Self { name, on_timeout, departures: Arc::default(), current })
     }
 
     /// Tries something with the life there is, or with the next one as long as a request has not left.
@@ -86,11 +89,30 @@ impl Lives {
     }
 
     /// The life there is.
+    #[inline]
     pub(crate) fn current(&self) -> Arc<Life> {
         match &self.current {
             Current::Only(life) => Arc::clone(life),
             Current::Renewed(renewal) => renewal.current(),
         }
+    }
+
+    /// Whether there may be another life.
+    pub(crate) fn may_be_renewed(&self) -> bool {
+        matches!(self.current, Current::Renewed(_))
+    }
+
+    /// Ends a backend that did not answer in time, or had no room in time, if that was asked for.
+    pub(crate) fn kill_at_timeout(&self, life: &Life, fault: &Fault) -> bool {
+        let is_late = matches!(fault, Fault::TimedOut | Fault::NotSentInTime);
+        if !is_late || self.on_timeout != OnTimeout::Kill {
+            return false;
+        }
+        let killed = life.body.kill().is_ok();
+        if killed {
+            life.body.wait();
+        }
+        killed
     }
 
     /// Runs something with the life there is.

@@ -4,6 +4,7 @@
 
 mod body;
 mod builder;
+mod departures;
 mod fork_server;
 mod life;
 mod limits;
@@ -25,7 +26,8 @@ pub use usage::Usage;
 pub use view::Process;
 
 pub(crate) use builder::Tray;
-pub(crate) use life::{Life, Origin, Recipe, Started, Starting};
+pub(crate) use departures::{Depart, Departed, Departure};
+pub(crate) use life::{Encoded, Life, Origin, Recipe, Started, Starting};
 pub(crate) use lives::Lives;
 pub(crate) use renewal::{Renewal, as_supervisor};
 pub(crate) use restart::{Ledger, When};

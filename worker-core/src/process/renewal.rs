@@ -95,6 +95,10 @@ impl Renewal {
     #[cold]
     pub(super) fn renew(&self, dead: &Arc<Life>, deadline: Option<Instant>) -> Result<Arc<Life>, Fault> {
         dead.body.announce();
+        if !dead.body.is_ours() {
+            // A fork of the program would begin a second life beside the first.
+            return Err(Fault::NotSent(dead.body.unknown_exit()));
+        }
         let mut state = self.state();
         loop {
             let current = self.current();

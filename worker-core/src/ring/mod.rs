@@ -29,7 +29,7 @@
 
 mod consumer;
 mod geometry;
-#[cfg(all(test, loom))]
+#[cfg(all(test, worker_model))]
 mod model;
 mod producer;
 #[cfg(test)]

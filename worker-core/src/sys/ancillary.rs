@@ -38,6 +38,8 @@ pub(super) struct Ancillary {
     pub(super) sender: Option<Pid>,
     /// Some descriptors were sent and did not arrive: this process may open no more of them.
     pub(super) is_cut_off: bool,
+    /// The message was longer than the bytes that there was room for.
+    pub(super) is_longer: bool,
 }
 
 /// Receives once; gives the number of bytes.
@@ -63,8 +65,11 @@ pub(super) fn receive(
         // SAFETY: Y1, and `part` spans exactly `bytes`, which outlives the call.
         Errno::result(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) })
     })?;
-    let mut ancillary =
-        Ancillary { is_cut_off: header.msg_flags & libc::MSG_CTRUNC != 0, ..Ancillary::default() };
+    let mut ancillary = Ancillary {
+        is_cut_off: header.msg_flags & libc::MSG_CTRUNC != 0,
+        is_longer: header.msg_flags & libc::MSG_TRUNC != 0,
+        ..Ancillary::default()
+    };
     // SAFETY: Y1.
     let mut message = unsafe { libc::CMSG_FIRSTHDR(&raw const header) };
     while !message.is_null() {

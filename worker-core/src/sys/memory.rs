@@ -7,7 +7,8 @@
 //! Another process may write to the memory at any time. So nothing here hands out a reference into
 //! it, but for [`SharedMemory::trusted_slice`], which says whom the caller has to trust.
 //!
-//! * M1: `base .. base + length` is mapped readable and writable for as long as the value lives.
+//! * M1: `base .. base + length` is mapped readable and writable for as long as the value lives, but in
+//!   forks, which have not what was kept from them, and where nobody may ask for a byte of it.
 //! * M2: the memfd is sealed against shrinking before anybody else sees it, so that no access
 //!   within M1 can raise SIGBUS for a missing page behind the end.
 //! * M3: words are only touched through atomics, at offsets that are multiples of eight.
@@ -27,6 +28,7 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
 
+use super::held::Here;
 use super::{limits, while_doing};
 
 /// What a mapping is for.
@@ -98,6 +100,8 @@ impl Object {
 pub(crate) struct SharedMemory {
     base: NonNull<u8>,
     length_bytes: usize,
+    /// The only process that has the mapping, if forks of it have not.
+    kept_in: Option<Here>,
 }
 
 // SAFETY: M1 holds for every thread, and all access goes through raw pointers and atomics.
@@ -141,7 +145,7 @@ impl SharedMemory {
         let offset = i64::try_from(offset_bytes).map_err(|_| refused(Errno::EOVERFLOW))?;
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of ours.
         let base = unsafe { mmap(None, length, protection, flags, descriptor, offset) }.map_err(refused)?;
-        let memory = Self { base: base.cast(), length_bytes };
+        let memory = Self { base: base.cast(), length_bytes, kept_in: None };
         // A core file of the program is about the program, not about messages in flight.
         memory.advise(0, length_bytes, MmapAdvise::MADV_DONTDUMP).ok();
         Ok(memory)
@@ -154,7 +158,7 @@ impl SharedMemory {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of ours.
         let base = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, descriptor, 0) };
-        Ok(Self { base: base.map_err(refused)?.cast(), length_bytes })
+        Ok(Self { base: base.map_err(refused)?.cast(), length_bytes, kept_in: None })
     }
 
     /// The word at `offset_bytes`.
@@ -250,8 +254,17 @@ impl SharedMemory {
     /// # Source
     ///
     /// `MADV_DONTFORK` in `madvise(2)`.
-    pub(crate) fn keep_from_forks(&self) -> io::Result<()> {
-        self.advise(0, self.length_bytes, MmapAdvise::MADV_DONTFORK)
+    pub(crate) fn kept_from_forks(mut self) -> io::Result<Self> {
+        // Known first: in a fork, the value must not unmap what may lie at these addresses by then.
+        self.kept_in = Some(Here::now());
+        self.advise(0, self.length_bytes, MmapAdvise::MADV_DONTFORK)?;
+        Ok(self)
+    }
+
+    /// Whether this process has the mapping: forks have not that which was kept from them.
+    #[inline]
+    pub(crate) fn is_here(&self) -> bool {
+        self.kept_in.is_none_or(Here::is_it)
     }
 
     /// Gives the pages of a range back to the system; they read as zero afterwards.
@@ -321,6 +334,9 @@ impl SharedMemory {
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
+        if !self.is_here() {
+            return;
+        }
         // SAFETY: M1: the mapping is ours and whole, and no borrow of `self` is left.
         unsafe { munmap(self.base.cast(), self.length_bytes) }.ok();
     }

@@ -9,6 +9,7 @@ pub(crate) mod cpu;
 pub(crate) mod descriptors;
 pub(crate) mod doorbell;
 pub(crate) mod exec;
+pub(crate) mod held;
 pub(crate) mod huge_pages;
 pub(crate) mod init_array;
 pub(crate) mod limits;
@@ -19,6 +20,7 @@ pub(crate) mod poll;
 pub(crate) mod proc_files;
 #[cfg(feature = "tokio")]
 pub(crate) mod runtime;
+pub(crate) mod sealed;
 pub(crate) mod signals;
 pub(crate) mod socket;
 pub(crate) mod stack;

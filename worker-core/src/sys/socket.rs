@@ -4,14 +4,19 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, setsockopt, socketpair, sockopt,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, getsockopt, sendmsg, setsockopt, socketpair,
+    sockopt,
 };
 use nix::unistd::Pid;
 
+use super::ancillary::Ancillary;
 pub(crate) use super::ancillary::DESCRIPTORS_MAX;
+use super::doorbell::wait_for;
 use super::{ancillary, retry_on_interrupt, while_doing};
 
 /// A message that came in.
@@ -21,6 +26,15 @@ pub(crate) struct Message {
     pub(crate) descriptors: Vec<OwnedFd>,
     /// Who sent it, on a socket that was asked to [`tell_senders`].
     pub(crate) sender: Option<Pid>,
+}
+
+/// A message that came into a buffer.
+#[derive(Debug)]
+pub(crate) struct Datagram {
+    pub(crate) length_bytes: usize,
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// It was longer than the buffer; the rest is lost.
+    pub(crate) is_longer: bool,
 }
 
 /// Bytes that came in on a stream.
@@ -104,6 +118,52 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<
     }
     bytes.truncate(length);
     Ok(Some(Message { bytes, descriptors: ancillary.descriptors, sender: ancillary.sender }))
+}
+
+/// Receives one message into a buffer of the caller's; `None` at the end, when every other end is closed.
+///
+/// A message without a byte is `None` too: ask [`has_ended`].
+pub(crate) fn receive_into(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    wait: bool,
+) -> nix::Result<Option<Datagram>> {
+    let mut flags = MsgFlags::empty();
+    flags.set(MsgFlags::MSG_DONTWAIT, !wait);
+    let (length_bytes, ancillary) = loop {
+        match ancillary::receive(socket, buffer, flags) {
+            // The other side closed with something unread that we never sent; what it sent is still there.
+            Err(Errno::ECONNRESET) => {}
+            other => break other?,
+        }
+    };
+    if length_bytes == 0 {
+        return Ok(None);
+    }
+    let Ancillary { descriptors, is_longer, .. } = ancillary;
+    Ok(Some(Datagram { length_bytes, descriptors, is_longer }))
+}
+
+/// Whether nothing can come any more.
+pub(crate) fn has_ended(socket: &OwnedFd) -> bool {
+    let hung_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
+    let events = wait_for(socket.as_fd(), hung_up, Some(Instant::now()));
+    events.is_ok_and(|events| !events.is_empty())
+}
+
+/// Bytes that a socket takes before its sender has to wait, as the kernel counts them.
+///
+/// # Source
+///
+/// `SO_SNDBUF` in `socket(7)`: twice what was asked for, because the kernel's own overhead counts too.
+pub(crate) fn send_room(socket: &OwnedFd) -> io::Result<usize> {
+    getsockopt(socket, sockopt::SndBuf).map_err(|errno| while_doing("a socket could not be asked", errno))
+}
+
+/// Sets what [`send_room`] gives; the system may grant less.
+pub(crate) fn set_send_room(socket: &OwnedFd, bytes: usize) -> io::Result<()> {
+    setsockopt(socket, sockopt::SndBuf, &(bytes / 2))
+        .map_err(|errno| while_doing("a socket could not be set up", errno))
 }
 
 /// Length of the message that comes next; zero at the end too.

@@ -2,7 +2,7 @@
 //! Not here: `&str`, `&[u8]` and `&Path`, which are borrowed on both sides.
 //! Layer 2: serde only.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fmt;
 use std::ops::Deref;
@@ -87,6 +87,55 @@ where
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::Owned::deserialize(deserializer).map(Self::Owned)
+    }
+}
+
+/// What a method may lend as its reply: the caller gets the owned form.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be lent to another process",
+    label = "a reply can lend `&T`, and `Option`, `Vec` and `Cow` of what it can lend",
+    note = "return an owned value"
+)]
+pub trait Lent {
+    /// What the caller gets.
+    type Kept;
+
+    /// Makes it.
+    fn owned(self) -> Self::Kept;
+}
+
+impl<T> Lent for &T
+where
+    T: Referent + ToOwned<Owned = <T as Referent>::Owned> + ?Sized,
+{
+    type Kept = <T as Referent>::Owned;
+
+    fn owned(self) -> Self::Kept {
+        self.to_owned()
+    }
+}
+
+impl<T: ToOwned + ?Sized + 'static> Lent for Cow<'_, T> {
+    type Kept = Cow<'static, T>;
+
+    fn owned(self) -> Self::Kept {
+        Cow::Owned(self.into_owned())
+    }
+}
+
+impl<L: Lent> Lent for Option<L> {
+    type Kept = Option<L::Kept>;
+
+    fn owned(self) -> Self::Kept {
+        self.map(Lent::owned)
+    }
+}
+
+impl<L: Lent> Lent for Vec<L> {
+    type Kept = Vec<L::Kept>;
+
+    fn owned(self) -> Self::Kept {
+        self.into_iter().map(Lent::owned).collect()
     }
 }
 

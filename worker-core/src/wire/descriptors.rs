@@ -9,7 +9,9 @@
 //! can travel by these two functions.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use crate::sys::socket::DESCRIPTORS_MAX;
 
@@ -27,12 +29,15 @@ pub(crate) struct Parcel {
     sent_count: usize,
     /// What they belong to moves with the message: it can be sent once, and not again.
     moves: bool,
+    /// Who wants to know that the message has left.
+    leaving: Vec<Arc<dyn Moves>>,
 }
 
 impl Parcel {
     /// What arrived of `sent_count` descriptors.
     pub(crate) fn arrived(descriptors: Vec<OwnedFd>, sent_count: usize) -> Box<Self> {
-        Box::new(Self { places: descriptors.into_iter().map(Some).collect(), sent_count, moves: false })
+        let places = descriptors.into_iter().map(Some).collect();
+        Box::new(Self { places, sent_count, moves: false, leaving: Vec::new() })
     }
 
     /// What is to be sent.
@@ -45,9 +50,20 @@ impl Parcel {
         self.moves
     }
 
+    /// The message has left: what moves with it is spent here.
+    pub(crate) fn note_left(&self) {
+        self.leaving.iter().for_each(|value| value.left());
+    }
+
     pub(crate) fn sent_count(&self) -> usize {
         self.sent_count
     }
+}
+
+/// A value that is spent once it was sent.
+pub(crate) trait Moves: fmt::Debug + Send + Sync {
+    /// The message with it has left.
+    fn left(&self);
 }
 
 thread_local! {
@@ -65,7 +81,7 @@ thread_local! {
 pub(crate) fn attach(descriptor: OwnedFd) -> Result<u32, String> {
     ENCODING.with_borrow_mut(|encoding| {
         let Some(attached) = encoding else {
-            return Err("it holds a descriptor, so it can only be an argument or a result of a call".into());
+            return Err("it holds a descriptor, so it can only be an argument or a result of a call, or go through a channel".into());
         };
         let parcel = attached.get_or_insert_with(|| Parcel::arrived(Vec::new(), 0));
         if parcel.sent_count == DESCRIPTORS_MAX {
@@ -82,6 +98,16 @@ pub(crate) fn note_move() {
     ENCODING.with_borrow_mut(|encoding| {
         if let Some(Some(parcel)) = encoding {
             parcel.moves = true;
+        }
+    });
+}
+
+/// As [`note_move`], for a value that wants to know when its message has left.
+pub(crate) fn note_leaving(value: Arc<dyn Moves>) {
+    note_move();
+    ENCODING.with_borrow_mut(|encoding| {
+        if let Some(Some(parcel)) = encoding {
+            parcel.leaving.push(value);
         }
     });
 }

@@ -16,7 +16,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::borrowed::{Ref, Referent};
-use super::portable::{BySerde, Is, Native, Natively};
+use super::portable::{BySerde, Each, Is, Native, Natively};
 
 /// An argument taken by value.
 #[diagnostic::on_unimplemented(
@@ -96,16 +96,53 @@ where
     }
 }
 
-/// What is carried natively arrives owned, and so it is not lent; no type has this.
-pub trait LentNatively {}
+/// What is lent natively: a duplicate goes, and is owned where it arrives.
+pub trait LentNatively: Referent {
+    /// What arrives in its place.
+    type Wire: DeserializeOwned;
 
-impl<T: Referent + LentNatively + ?Sized> ByRef<Natively> for T {
-    fn serialize<V: Holds<Self>, S: Serializer>(_: &V, _: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("no type is lent natively"))
+    /// What crosses.
+    fn to_wire(&self) -> impl Serialize;
+
+    /// The owned form, from what crossed.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no such value.
+    fn from_wire(wire: Self::Wire) -> Result<Self::Owned, &'static str>;
+}
+
+impl<T: Native> LentNatively for T {
+    type Wire = <T as Native>::Wire;
+
+    fn to_wire(&self) -> impl Serialize {
+        Native::to_wire(self)
     }
 
-    fn deserialize<'de, V: Holds<Self>, D: Deserializer<'de>>(_: D) -> Result<V, D::Error> {
-        Err(D::Error::custom("no type is lent natively"))
+    fn from_wire(wire: Self::Wire) -> Result<T, &'static str> {
+        Native::from_wire(wire)
+    }
+}
+
+impl<T: Native> LentNatively for [T] {
+    type Wire = Vec<T::Wire>;
+
+    fn to_wire(&self) -> impl Serialize {
+        Each(self)
+    }
+
+    fn from_wire(wire: Self::Wire) -> Result<Vec<T>, &'static str> {
+        Native::from_wire(wire)
+    }
+}
+
+impl<T: LentNatively + ?Sized> ByRef<Natively> for T {
+    fn serialize<V: Holds<Self>, S: Serializer>(value: &V, serializer: S) -> Result<S::Ok, S::Error> {
+        value.write_natively(serializer)
+    }
+
+    fn deserialize<'de, V: Holds<Self>, D: Deserializer<'de>>(deserializer: D) -> Result<V, D::Error> {
+        V::read_natively(deserializer)
     }
 }
 
@@ -128,6 +165,24 @@ pub trait Holds<T: Referent + ?Sized>: Sized {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>
     where
         T::Owned: Deserialize<'de>;
+
+    /// Writes the field natively.
+    ///
+    /// # Errors
+    ///
+    /// Those of the serializer.
+    fn write_natively<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: LentNatively;
+
+    /// Reads the field natively.
+    ///
+    /// # Errors
+    ///
+    /// Those of the deserializer.
+    fn read_natively<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>
+    where
+        T: LentNatively;
 }
 
 impl<T: Referent + ?Sized> Holds<T> for Ref<'_, T> {
@@ -144,6 +199,21 @@ impl<T: Referent + ?Sized> Holds<T> for Ref<'_, T> {
     {
         Self::deserialize(deserializer)
     }
+
+    fn write_natively<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: LentNatively,
+    {
+        T::to_wire(self).serialize(serializer)
+    }
+
+    fn read_natively<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>
+    where
+        T: LentNatively,
+    {
+        let wire = T::Wire::deserialize(deserializer)?;
+        T::from_wire(wire).map(Ref::Owned).map_err(D::Error::custom)
+    }
 }
 
 impl<T: Referent + ?Sized> Holds<T> for Option<Ref<'_, T>> {
@@ -159,5 +229,21 @@ impl<T: Referent + ?Sized> Holds<T> for Option<Ref<'_, T>> {
         T::Owned: Deserialize<'de>,
     {
         Self::deserialize(deserializer)
+    }
+
+    fn write_natively<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: LentNatively,
+    {
+        self.as_deref().map(T::to_wire).serialize(serializer)
+    }
+
+    fn read_natively<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>
+    where
+        T: LentNatively,
+    {
+        let wire = Option::<T::Wire>::deserialize(deserializer)?;
+        let owned = wire.map(T::from_wire).transpose().map_err(D::Error::custom)?;
+        Ok(owned.map(Ref::Owned))
     }
 }

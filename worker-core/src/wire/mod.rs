@@ -5,6 +5,7 @@
 pub(crate) mod borrowed;
 pub mod bytes;
 pub(crate) mod codec;
+pub mod descriptor;
 pub(crate) mod descriptors;
 pub(crate) mod field;
 pub(crate) mod kind;

@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 
 use super::codec::{self, WriteError};
 use super::writer::Writer;
@@ -16,9 +16,10 @@ use crate::errors::DecodeError;
 
 /// A value that can be the result, or the error, of a call.
 ///
-/// It holds for every type with `serde::Serialize` and `serde::de::DeserializeOwned`, and for
-/// [`io::Error`] and `Box<dyn Error + Send + Sync>`, which cross as their kind and text. `Form` is found
-/// by the compiler; it keeps the two sorts of implementations apart.
+/// It holds for every type with `serde::Serialize` and `serde::de::DeserializeOwned`; for [`io::Error`] and
+/// `Box<dyn Error + Send + Sync>`, which cross as their kind and text; for files, sockets and pipes, which
+/// cross as descriptors (see [`descriptor`](crate::descriptor)); and for `Option` and `Vec` of these. `Form` is
+/// found by the compiler; it keeps the two sorts of implementations apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross a process boundary",
     label = "a reply needs `serde::Serialize` and `serde::de::DeserializeOwned`, and so does each type inside it",
@@ -75,11 +76,11 @@ impl<T: Native> Portable<Natively> for T {
 
 /// A type without serde that crosses all the same, as another one.
 pub trait Native: Sized {
-    /// What crosses in its place.
-    type Wire: Serialize + DeserializeOwned;
+    /// What arrives in its place.
+    type Wire: DeserializeOwned;
 
-    /// What crosses.
-    fn to_wire(&self) -> Self::Wire;
+    /// What crosses, in the encoding of [`Native::Wire`].
+    fn to_wire(&self) -> impl Serialize;
 
     /// The value, from what crossed.
     ///
@@ -92,8 +93,11 @@ pub trait Native: Sized {
 impl Native for Infallible {
     type Wire = ();
 
-    fn to_wire(&self) {
-        match *self {}
+    fn to_wire(&self) -> impl Serialize {
+        fn nothing(never: Infallible) {
+            match never {}
+        }
+        nothing(*self);
     }
 
     fn from_wire((): ()) -> Result<Self, &'static str> {
@@ -105,7 +109,7 @@ impl Native for io::Error {
     /// The number of the system's error, the index of the kind, the text.
     type Wire = (Option<i32>, Option<usize>, String);
 
-    fn to_wire(&self) -> Self::Wire {
+    fn to_wire(&self) -> impl Serialize {
         let kind = IO_ERROR_KINDS.iter().position(|kind| *kind == self.kind());
         (self.raw_os_error(), kind, self.to_string())
     }
@@ -122,12 +126,45 @@ impl Native for io::Error {
 impl Native for Box<dyn Error + Send + Sync> {
     type Wire = String;
 
-    fn to_wire(&self) -> String {
+    fn to_wire(&self) -> impl Serialize {
         self.to_string()
     }
 
     fn from_wire(text: String) -> Result<Self, &'static str> {
         Ok(text.into())
+    }
+}
+
+impl<T: Native> Native for Option<T> {
+    type Wire = Option<T::Wire>;
+
+    fn to_wire(&self) -> impl Serialize {
+        self.as_ref().map(T::to_wire)
+    }
+
+    fn from_wire(wire: Self::Wire) -> Result<Self, &'static str> {
+        wire.map(T::from_wire).transpose()
+    }
+}
+
+impl<T: Native> Native for Vec<T> {
+    type Wire = Vec<T::Wire>;
+
+    fn to_wire(&self) -> impl Serialize {
+        Each(self)
+    }
+
+    fn from_wire(wire: Self::Wire) -> Result<Self, &'static str> {
+        wire.into_iter().map(T::from_wire).collect()
+    }
+}
+
+/// The elements as they cross.
+pub(super) struct Each<'values, T>(pub(super) &'values [T]);
+
+impl<T: Native> Serialize for Each<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(T::to_wire))
     }
 }
 

@@ -17,7 +17,10 @@ enum Target<'target> {
     Count(usize),
 }
 
-/// The room ended before the value did.
+/// What is said where the target was a vector.
+pub(crate) const NO_MEMORY: &str = "there is not enough memory for the message";
+
+/// The room ended before the value did; of a vector, the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutOfRoom;
 
@@ -48,7 +51,10 @@ impl<'target> Writer<'target> {
                 memory.write(*at, bytes);
                 *at += bytes.len();
             }
-            Target::Heap(vector) => vector.extend_from_slice(bytes),
+            Target::Heap(vector) => {
+                vector.try_reserve(bytes.len()).map_err(|_| OutOfRoom)?;
+                vector.extend_from_slice(bytes);
+            }
             Target::Count(count) => *count += bytes.len(),
         }
         Ok(())

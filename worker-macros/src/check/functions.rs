@@ -146,7 +146,7 @@ pub(super) fn oneway(errors: &mut Errors, method: &Method) {
 
 /// `#[fallible] pub fn clear(&mut self)`
 pub(super) fn said(errors: &mut Errors, method: &Method) {
-    if let (Some(said), Reply::Unit | Reply::Never | Reply::Borrowed(_)) = (&method.said, &method.reply) {
+    if let (Some(said), Reply::Unit | Reply::Never | Reply::Lent(_)) = (&method.said, &method.reply) {
         let (attribute, name) = (shown(said.attribute.path()), &method.function.name);
         errors.at(
             &said.attribute,

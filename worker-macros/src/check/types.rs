@@ -6,7 +6,8 @@ use syn::{Lifetime, ReturnType, Type, TypeParamBound, TypeReference, TypeTraitOb
 
 use crate::errors::Errors;
 use crate::parse::types::{
-    bare, is_byte_slice, is_context, is_std_path, is_str, only_argument, optional, shared_borrow,
+    Outcome, bare, is_byte_slice, is_context, is_std_path, is_str, lent, only_argument, optional, result,
+    shared_borrow,
 };
 use crate::shown::shown;
 
@@ -37,9 +38,12 @@ pub(super) fn output(errors: &mut Errors, output: &ReturnType) {
         return;
     };
     let mut walk = Walk { errors, side: Side::Output };
-    match shared_borrow(ty) {
-        Some(reference) => walk.visit_type(&reference.elem),
-        None => walk.visit_type(ty),
+    match result(ty, None) {
+        Some(Outcome::Parts(value, error)) => {
+            walk.visit_type(lent(value).unwrap_or(value));
+            walk.visit_type(&error);
+        }
+        _ => walk.visit_type(lent(ty).unwrap_or(ty)),
     }
 }
 
@@ -74,7 +78,7 @@ impl Walk<'_> {
         match self.side {
             Side::Output => self.errors.at(
                 reference,
-                format!("a reply borrows as a whole or not at all, found `{found}` inside another type: return an owned value there"),
+                format!("a reply can lend `&T`, `Cow<T>`, and `Option` and `Vec` of them, found `{found}` inside another type: return an owned value there"),
             ),
             Side::Argument if is_sliceable(&reference.elem) => self.lifetime(reference.lifetime.as_ref()),
             Side::Argument => self.errors.at(
@@ -140,7 +144,7 @@ impl Visit<'_> for Walk<'_> {
             Side::Output if lifetime.ident == "static" => {}
             Side::Output => self.errors.at(
                 lifetime,
-                format!("a reply borrows as a whole or not at all, found `{lifetime}` inside a type: write `'static`, or return an owned value"),
+                format!("a reply can lend `&T`, `Cow<T>`, and `Option` and `Vec` of them, found `{lifetime}` inside another type: write `'static`, or return an owned value"),
             ),
         }
     }

@@ -1,16 +1,16 @@
 //! The backend's side: the implementation of `Actor`, which turns messages back into the user's calls.
 //! Input: `pub fn read(&mut self, n: usize) -> io::Result<Vec<u8>>`
-//! Output: `DecoderRequest::Read { n } => call.reply_result(self.read(n)),`
+//! Output: `DecoderRequest::Read { n } => call.reply_result(self.read(n)).carry(),`
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
+use syn::Lifetime;
 use syn::ext::IdentExt as _;
-use syn::{Lifetime, parse_quote};
 
 use super::arms::Pattern;
 use super::messages::Marker;
-use super::{Expansion, arms, types};
-use crate::model::{Constructor, Fallible, Function, Hook, HookKind, Method, Parameter, Reply};
+use super::{Expansion, arms, replies};
+use crate::model::{Constructor, Fallible, Function, Hook, HookKind, Method, Parameter};
 use crate::names;
 
 /// `impl Actor for Decoder`.
@@ -22,7 +22,7 @@ pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let constructors = Message::constructors(expansion);
     let requests = Message::requests(expansion);
     let (constructor_ty, request_ty) = (constructors.ty(expansion, message), requests.ty(expansion, message));
-    let (construct, dispatch) = (construct(expansion, &constructors), dispatch(expansion, &requests));
+    let (make, run) = (make(expansion, &constructors), run(expansion, &requests));
     let hooks = actor.hooks.iter().map(|hook| self::hook(expansion, hook));
     emit! {
         #cfgs
@@ -30,8 +30,8 @@ pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
             type Constructor<#message> = #constructor_ty;
             type Request<#message> = #request_ty;
             const NAME: &'static str = #name;
-            #construct
-            #dispatch
+            #make
+            #run
             #(#hooks)*
         }
     }
@@ -49,12 +49,8 @@ pub(super) fn skeleton(expansion: &Expansion<'_>) -> TokenStream {
             type Constructor<#message> = ();
             type Request<#message> = ();
             const NAME: &'static str = #name;
-            fn construct(_: (), _: &#runtime::__private::Construction) -> #runtime::__private::Constructed<Self> {
-                loop {}
-            }
-            fn dispatch(&mut self, _: (), _: &#runtime::__private::Call<'_, Self>) -> #runtime::__private::Replied {
-                loop {}
-            }
+            fn make(_: (), _: &#runtime::Birth<Self>) {}
+            fn run(&mut self, _: (), _: &#runtime::Call<'_, Self>) {}
         }
     }
 }
@@ -87,27 +83,20 @@ impl<'m> Message<'m> {
         emit!(#name #arguments)
     }
 
-    fn elided(&self, expansion: &Expansion<'_>) -> TokenStream {
-        self.ty(expansion, &Lifetime::new("'_", proc_macro2::Span::mixed_site()))
-    }
-
     fn never(&self) -> Option<TokenStream> {
         let name = self.name;
         self.marker.as_ref().map(|_| emit!(#name::__Marker(never, _) => match never {},))
     }
 }
 
-fn construct(expansion: &Expansion<'_>, constructors: &Message<'_>) -> TokenStream {
-    let (runtime, ty, never) = (expansion.runtime, constructors.elided(expansion), constructors.never());
+fn make(expansion: &Expansion<'_>, constructors: &Message<'_>) -> TokenStream {
+    let (runtime, never) = (expansion.runtime, constructors.never());
     let all = &expansion.actor.constructors;
-    let arms = all.iter().map(|constructor| construct_arm(constructors.name, constructor));
+    let arms = all.iter().map(|constructor| make_arm(constructors.name, constructor));
     let allow = allow_deprecated(all.iter().map(|constructor| &constructor.function));
     emit! {
         #allow
-        fn construct(
-            constructor: #ty,
-            construction: &#runtime::__private::Construction,
-        ) -> #runtime::__private::Constructed<Self> {
+        fn make(constructor: Self::Constructor<'_>, birth: &#runtime::Birth<Self>) {
             match constructor {
                 #(#arms)*
                 #never
@@ -116,29 +105,30 @@ fn construct(expansion: &Expansion<'_>, constructors: &Message<'_>) -> TokenStre
     }
 }
 
-fn construct_arm(message: &Ident, constructor: &Constructor) -> TokenStream {
+fn make_arm(message: &Ident, constructor: &Constructor) -> TokenStream {
     let function = &constructor.function;
     let name = &function.name;
-    let method = match constructor.fallible {
-        Fallible::Never => "value",
-        Fallible::Error(_) | Fallible::Alias(_) => "result",
-    };
-    let method = names::at_output(function, method);
+    let span = names::at_output(function, "result").span();
     arms::arms(
         &Pattern::variant(message, function),
         function,
         &TokenStream::new(),
-        |values| emit!(construction.#method(Self::#name(#values))),
+        |values| match constructor.fallible {
+            Fallible::Never => emit!(birth.value(Self::#name(#values))),
+            Fallible::Error(_) | Fallible::Alias(_) => {
+                replies::carried(function, quote_spanned!(span=> birth.result(Self::#name(#values))))
+            }
+        },
     )
 }
 
-fn dispatch(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
-    let (runtime, ty, never) = (expansion.runtime, requests.elided(expansion), requests.never());
-    let arms = expansion.plain_methods().map(|method| dispatch_arm(runtime, requests.name, method));
+fn run(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
+    let (runtime, never) = (expansion.runtime, requests.never());
+    let arms = expansion.plain_methods().map(|method| run_arm(runtime, requests.name, method));
     let allow = allow_deprecated(expansion.plain_methods().map(|method| &method.function));
     emit! {
         #allow
-        fn dispatch(&mut self, request: #ty, call: &#runtime::__private::Call<'_, Self>) -> #runtime::__private::Replied {
+        fn run(&mut self, request: Self::Request<'_>, call: &#runtime::Call<'_, Self>) {
             match request {
                 #(#arms)*
                 #never
@@ -147,34 +137,14 @@ fn dispatch(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
     }
 }
 
-fn dispatch_arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
+fn run_arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
     let name = &method.function.name;
     arms::arms(
         &Pattern::variant(message, &method.function),
         &method.function,
         &emit!(call.context()),
-        |values| answer(runtime, method, emit!(self.#name(#values))),
+        |values| replies::answer(runtime, method, emit!(self.#name(#values))),
     )
-}
-
-/// The user's call, its value handed to the runtime in the way its type asks for.
-pub(super) fn answer(runtime: &syn::Path, method: &Method, user_call: TokenStream) -> TokenStream {
-    let how = match &method.reply {
-        Reply::Never => return user_call,
-        _ if method.oneway.is_some() => "finish",
-        Reply::Unit | Reply::Value(_) => "reply",
-        Reply::Borrowed(_) => "reply_borrowed",
-        Reply::Result(..) | Reply::Alias(_) => "reply_result",
-    };
-    let how = names::at_output(&method.function, how);
-    match &method.reply {
-        // A type of another sort is to be refused in our words, at the type.
-        Reply::Alias(ty) if !types::is_result(ty) => {
-            let fallible = types::located(&parse_quote!(#runtime::__private::Fallible), how.span());
-            quote_spanned!(how.span()=> call.#how(#fallible::result(#user_call)))
-        }
-        _ => emit!(call.#how(#user_call)),
-    }
 }
 
 /// The user's deprecation is for callers, not for the code that carries a call over.

@@ -1,6 +1,6 @@
 //! Match arms: from a message's fields back to the user's call.
 //! Input: `pub fn shift(&mut self, by: &Point, cx: &Context<Self>)`
-//! Output: `DecoderRequest::Shift { by } => call.reply(self.shift(&by, call.context())),`
+//! Output: `DecoderRequest::Shift { by } => call.reply(self.shift(&by, call.context())).carry(),`
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
@@ -73,6 +73,7 @@ pub(super) fn value(argument: &Argument, place: impl ToTokens) -> TokenStream {
     match argument.carriage {
         Carriage::Ref => emit!(&#place),
         Carriage::OptionalRef => emit!(#place.as_deref()),
+        Carriage::Descriptor => emit!(::std::os::fd::AsFd::as_fd(&#place)),
         Carriage::Plain | Carriage::Bytes | Carriage::Path => emit!(#place),
     }
 }

@@ -8,15 +8,15 @@ use quote::quote_spanned;
 
 use super::generics::Declared;
 use super::types::{self, Lifetimes};
-use super::{Expansion, docs, generic};
-use crate::model::{Argument, Carriage, Constructor, Function, Method};
+use super::{Expansion, docs, generic, replies};
+use crate::model::{Argument, Carriage, Constructor, Fallible, Function, Method};
 use crate::{names, words};
 
 /// `spawn` and `spawn_with`, or `spawn_name` and `spawn_name_with`.
 pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) -> TokenStream {
     let (runtime, function) = (expansion.runtime, &constructor.function);
     let (spawn, spawn_with) = (&constructor.spawn, &constructor.spawn_with);
-    let error = types::constructor_error(&constructor.fallible, &expansion.actor.self_ty, runtime);
+    let error = replies::constructor_error(&constructor.fallible, &expansion.actor.self_ty, runtime);
     let docs = docs::spawn(expansion, function, error.is_some());
     let docs_with = docs::spawn_with(expansion, spawn);
     let error = error.map(|error| emit!(<#error>));
@@ -31,15 +31,22 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     // At the return type, where an error that cannot travel is reported.
     let span = names::at_output(function, words::SPAWN).span();
     let located = types::located(runtime, span);
-    let handle = quote_spanned!(span=> #located::Handle::spawn);
+    let made = |builder: TokenStream| match &constructor.fallible {
+        Fallible::Never => emit!(#runtime::Handle::spawn(#builder, &#message).map(Self)),
+        Fallible::Error(_) | Fallible::Alias(_) => {
+            let spawning = quote_spanned!(span=> #located::Handle::spawn_fallible(#builder, &#message));
+            let carried = replies::carried(function, spawning);
+            emit!(#carried.map(Self))
+        }
+    };
     let plain = if conditional {
         // An argument of a call cannot carry a `#[cfg]`, a field of a literal can.
-        emit!(#handle(&#runtime::Builder::new(), &#message).map(Self))
+        made(emit!(&#runtime::Builder::new()))
     } else {
         emit!(Self::#spawn_with(&#runtime::Builder::new(), #(#names),*))
     };
     let body = expansion.body(plain);
-    let body_with = expansion.body(emit!(#handle(builder, &#message).map(Self)));
+    let body_with = expansion.body(made(emit!(builder)));
     emit! {
         #docs
         #attributes
@@ -60,7 +67,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
 /// The blocking method and its twin, or the one-way method alone.
 pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream {
     let (runtime, function) = (expansion.runtime, &method.function);
-    let (value, error) = types::reply(&method.reply, &expansion.actor.self_ty, runtime);
+    let (value, error) = replies::reply(&method.reply, &expansion.actor.self_ty, runtime);
     let docs = docs::call(expansion, method, error.is_some());
     let call_error = error.as_ref().map(|error| emit!(<#error>));
     let (attributes, visibility) = (attributes(function), &function.visibility);
@@ -72,10 +79,10 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     // Whatever the compiler has against these is about the return type.
     let at = call.span();
     let runtime = types::located(runtime, at);
-    let (body, body_async) = (
-        expansion.body(quote_spanned!(at=> self.0.#call(&#message))),
-        expansion.body(quote_spanned!(at=> self.0.#call_async(&#message))),
-    );
+    let sent = quote_spanned!(at=> self.0.#call(&#message));
+    let body = if method.oneway.is_some() { sent } else { replies::carried(function, sent) };
+    let queued = replies::carried(function, quote_spanned!(at=> self.0.#call_async(&#message)));
+    let (body, body_async) = (expansion.body(body), expansion.body(queued));
     let blocking = quote_spanned! {at=>
         #docs
         #attributes
@@ -146,6 +153,7 @@ fn field(argument: &Argument, runtime: &syn::Path) -> TokenStream {
     let field = match argument.carriage {
         Carriage::Ref => emit!(#name: #runtime::Ref::Borrowed(#name)),
         Carriage::OptionalRef => emit!(#name: #name.map(#runtime::Ref::Borrowed)),
+        Carriage::Descriptor => emit!(#name: #runtime::descriptor::Lent::Borrowed(#name)),
         Carriage::Plain | Carriage::Bytes | Carriage::Path => emit!(#name),
     };
     emit!(#(#cfgs)* #field)

@@ -77,7 +77,8 @@ pub(super) fn call(expansion: &Expansion<'_>, method: &Method, fallible: bool) -
 pub(super) fn twin(expansion: &Expansion<'_>, method: &Method) -> TokenStream {
     let (frontend, name) = (&expansion.actor.frontend, &method.function.name);
     lines(&format!(
-        "Like [`{frontend}::{name}`], but returns at once: the reply comes with the pending call."
+        "Like [`{frontend}::{name}`], but waits for no reply: it returns once the request is queued, and waits only while \
+         there is no room for it."
     ))
 }
 

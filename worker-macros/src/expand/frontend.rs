@@ -1,4 +1,4 @@
-//! The frontend: the struct, what every frontend has, and the traits it implements.
+//! The frontend: the struct and its own methods; what every frontend has is derived (`derive`).
 //! Input: `impl Decoder { .. }`
 //! Output: `pub struct DecoderFrontend(::worker_core::Handle<Decoder>);` and its methods.
 
@@ -11,14 +11,14 @@ use crate::model::Actor;
 /// As many as clippy lets pass.
 const MANY_ARGUMENTS: usize = 7;
 
-/// The struct and all that is implemented for it.
+/// The struct and its methods.
 pub(super) fn frontend(expansion: &Expansion<'_>) -> TokenStream {
     let constructors =
         expansion.actor.constructors.iter().map(|constructor| calls::constructor(expansion, constructor));
     let methods = expansion.actor.methods.iter().map(|method| calls::method(expansion, method));
     let own = emit!(#(#constructors)* #(#methods)*);
-    let (structure, methods, traits) = (structure(expansion), inherent(expansion, &own), traits(expansion));
-    emit!(#structure #methods #traits)
+    let (structure, methods) = (structure(expansion), inherent(expansion, &own));
+    emit!(#structure #methods)
 }
 
 fn structure(expansion: &Expansion<'_>) -> TokenStream {
@@ -31,11 +31,10 @@ fn structure(expansion: &Expansion<'_>) -> TokenStream {
          Clones share the actor.",
         expansion.actor_link()
     ));
-    let derive = derives(expansion).then(|| emit!(#[derive(::core::clone::Clone, ::core::fmt::Debug)]));
     emit! {
         #cfgs
         #docs
-        #derive
+        #[derive(#runtime::Frontend)]
         #visibility struct #name #declaration (#runtime::Handle<#self_ty>) #where_clause;
     }
 }
@@ -43,11 +42,7 @@ fn structure(expansion: &Expansion<'_>) -> TokenStream {
 fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
     let (cfgs, name) = (expansion.cfgs(), &expansion.actor.frontend);
     let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
-    let (where_clause, visibility) = (&expansion.generics.where_clause, visibility(expansion.actor));
-    let timeout = docs::lines(&format!(
-        "The same actor, with calls that fail after `timeout` ({}).",
-        expansion.public_link("CallError")
-    ));
+    let where_clause = &expansion.generics.where_clause;
     let unused = expansion.skeleton.then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
     // A `spawn_with` has one parameter more than its constructor.
     let many = expansion.actor.functions().any(|function| function.arguments().count() >= MANY_ARGUMENTS);
@@ -58,59 +53,6 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
         #[allow(private_interfaces, dead_code, #many reason = "private actor, unused calls")]
         impl #declaration #name #arguments #where_clause {
             #own
-            #timeout
-            #[must_use]
-            #visibility fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
-                Self(self.0.with_timeout(timeout))
-            }
-        }
-    }
-}
-
-/// A derive would ask the actor's type parameters for what only the handle needs.
-fn derives(expansion: &Expansion<'_>) -> bool {
-    expansion.generics.is_empty()
-}
-
-fn traits(expansion: &Expansion<'_>) -> TokenStream {
-    let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
-    let (name, self_ty) = (&actor.frontend, &actor.self_ty);
-    let (declaration, arguments) = (expansion.generics.declaration(None), expansion.generics.arguments(None));
-    let where_clause = &expansion.generics.where_clause;
-    let written = (!derives(expansion)).then(|| {
-        emit! {
-            #cfgs
-            #[automatically_derived]
-            impl #declaration ::core::clone::Clone for #name #arguments #where_clause {
-                fn clone(&self) -> Self {
-                    Self(self.0.clone())
-                }
-            }
-            #cfgs
-            #[automatically_derived]
-            impl #declaration ::core::fmt::Debug for #name #arguments #where_clause {
-                fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                    ::core::fmt::Debug::fmt(&self.0, formatter)
-                }
-            }
-        }
-    });
-    emit! {
-        #written
-        #cfgs
-        impl #declaration ::core::ops::Deref for #name #arguments #where_clause {
-            type Target = #runtime::Remote;
-            fn deref(&self) -> &#runtime::Remote {
-                &self.0
-            }
-        }
-        #cfgs
-        impl #declaration #runtime::Frontend for #name #arguments #where_clause {}
-        #[automatically_derived]
-        impl #declaration ::core::convert::From<#runtime::Handle<#self_ty>> for #name #arguments #where_clause {
-            fn from(handle: #runtime::Handle<#self_ty>) -> Self {
-                Self(handle)
-            }
         }
     }
 }

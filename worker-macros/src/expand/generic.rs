@@ -6,11 +6,11 @@ use proc_macro2::TokenStream;
 use syn::visit_mut::VisitMut as _;
 use syn::{GenericParam, Generics, Ident, Lifetime, Type};
 
-use super::actor::{allow_deprecated, answer};
+use super::actor::allow_deprecated;
 use super::generics::Declared;
 use super::messages::{fields, mentions};
 use super::types::{self, Lifetimes};
-use super::{Expansion, arms, docs, generics_of};
+use super::{Expansion, arms, docs, generics_of, replies};
 use crate::model::{Function, Method};
 use crate::names;
 
@@ -120,7 +120,7 @@ fn invocation(expansion: &Expansion<'_>, message: &Message<'_>, method: &Method)
     let pattern =
         arms::Pattern { path: emit!(#structure), own: true, open: message.marker(&emit!(&())).is_some() };
     let arms = arms::arms(&pattern, message.function, &emit!(call.context()), |values| {
-        answer(runtime, method, emit!(actor.#name #chosen (#values)))
+        replies::answer(runtime, method, emit!(actor.#name #chosen (#values)))
     });
     emit! {
         #cfgs
@@ -128,11 +128,7 @@ fn invocation(expansion: &Expansion<'_>, message: &Message<'_>, method: &Method)
         impl #declaration #runtime::__private::GenericRequest<#self_ty> for #elided #where_clause {
             type Decoded<#lifetime> = #decoded;
             #allow
-            fn invoke(
-                request: Self::Decoded<'_>,
-                actor: &mut #self_ty,
-                call: &#runtime::__private::Call<'_, #self_ty>,
-            ) -> #runtime::__private::Replied {
+            fn invoke(request: Self::Decoded<'_>, actor: &mut #self_ty, call: &#runtime::Call<'_, #self_ty>) {
                 match request {
                     #arms
                 }

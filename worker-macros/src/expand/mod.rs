@@ -17,6 +17,7 @@ mod frontend;
 mod generic;
 mod generics;
 mod messages;
+mod replies;
 mod types;
 
 use proc_macro2::{Ident, TokenStream};

@@ -1,7 +1,7 @@
 //! The user's types as they stand in messages and on the frontend: lifetimes and `Self` put in place.
 //! Layer: bottom of `expand`.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -11,10 +11,9 @@ use syn::{
     parse_quote,
 };
 
-use crate::model::{Argument, Carriage, Fallible, Reply};
+use crate::model::{Argument, Carriage};
 use crate::names::generated_at;
-use crate::parse::types::{bare, is_known, is_str, last_segment, optional, shared_borrow};
-use crate::words;
+use crate::parse::types::{bare, is_known, is_str, optional, shared_borrow};
 
 /// What becomes of the lifetimes in a type.
 pub(super) enum Lifetimes<'a> {
@@ -169,6 +168,7 @@ pub(super) fn field(
             Wrap(message, runtime, span).visit_path_mut(&mut option.path);
             emit!(#option)
         }
+        (Carriage::Descriptor, _) => quote_spanned!(span=> #runtime::descriptor::Lent<#message>),
         // Serde's derive would write `&Option<&T>`, which clippy::pedantic reports; by another name it is silent.
         _ if is_lent_option(argument) => emit!(<#ty as #runtime::__private::Referent>::Owned),
         _ => emit!(#ty),
@@ -212,7 +212,7 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &str) -> TokenStream
             }
             _ => TokenStream::new(),
         },
-        Carriage::Plain => TokenStream::new(),
+        Carriage::Plain | Carriage::Descriptor => TokenStream::new(),
     }
 }
 
@@ -233,65 +233,6 @@ fn borrowed_by_serde(ty: &Type) -> bool {
 /// A path as serde's attributes want it.
 pub(super) fn path_text(path: &syn::Path) -> String {
     emit!(#path).to_string().replace(' ', "")
-}
-
-/// The value and the error of a reply as the frontend gives it back.
-pub(super) fn reply(
-    reply: &Reply,
-    self_ty: &Type,
-    runtime: &syn::Path,
-) -> (TokenStream, Option<TokenStream>) {
-    let owned = |ty: &Type| place(ty, &Lifetimes::Static, self_ty);
-    match reply {
-        Reply::Unit | Reply::Never => (emit!(()), None),
-        Reply::Value(ty) => {
-            let ty = owned(ty);
-            (emit!(#ty), None)
-        }
-        Reply::Borrowed(ty) => {
-            let ty = owned(ty);
-            (emit!(<#ty as #runtime::__private::Referent>::Owned), None)
-        }
-        Reply::Result(value, error) => {
-            let (value, error) = (owned(value), owned(error));
-            (emit!(#value), Some(emit!(#error)))
-        }
-        Reply::Alias(ty) => {
-            let ty = owned(ty);
-            (part_of_alias(&ty, runtime, "Value"), Some(part_of_alias(&ty, runtime, "Error")))
-        }
-    }
-}
-
-/// The error of a constructor.
-pub(super) fn constructor_error(
-    fallible: &Fallible,
-    self_ty: &Type,
-    runtime: &syn::Path,
-) -> Option<TokenStream> {
-    match fallible {
-        Fallible::Never => None,
-        Fallible::Error(ty) => {
-            let ty = place(ty, &Lifetimes::Static, self_ty);
-            Some(emit!(#ty))
-        }
-        Fallible::Alias(ty) => {
-            let ty = place(ty, &Lifetimes::Static, self_ty);
-            Some(part_of_alias(&ty, runtime, "Error"))
-        }
-    }
-}
-
-/// Whether an alias is named `Result`, which leaves hardly a doubt.
-pub(super) fn is_result(ty: &Type) -> bool {
-    last_segment(ty).is_some_and(|segment| segment.ident == words::RESULT)
-}
-
-/// A part of an alias of a result; a type of another sort is reported where it is written.
-fn part_of_alias(ty: &Type, runtime: &syn::Path, part: &str) -> TokenStream {
-    let span = generated_at(ty.span());
-    let part = Ident::new(part, span);
-    quote_spanned!(span=> <#ty as #runtime::__private::Fallible>::#part)
 }
 
 /// A path of the macro's, shown where the user's type is.

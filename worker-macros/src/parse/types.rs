@@ -1,8 +1,13 @@
 //! Reads types by their syntax: what is a borrow, bytes, a path, a result, the actor itself.
 //! A macro sees names only; whatever it cannot know stays as written. Layer: bottom of `parse`.
 
+use std::borrow::Cow;
+
 use quote::ToTokens as _;
-use syn::{GenericArgument, Path, PathArguments, PathSegment, ReturnType, Type, TypeReference};
+use syn::spanned::Spanned as _;
+use syn::{
+    GenericArgument, Path, PathArguments, PathSegment, ReturnType, Type, TypeReference, parse_quote_spanned,
+};
 
 use crate::model::{Carriage, Fallible, Reply, Said};
 use crate::words;
@@ -54,11 +59,19 @@ pub(crate) fn only_argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type>
 }
 
 /// `name` alone or `module::name` (so that a user's own `shapes::Path` is not taken for it).
-fn is_std(ty: &Type, module: &str, name: &str) -> bool {
+pub(crate) fn is_std(ty: &Type, module: &str, name: &str) -> bool {
     let Some(path) = path(ty) else { return false };
     let mut segments = path.segments.iter().rev();
     let is_name = segments.next().is_some_and(|last| last.ident == name && last.arguments.is_empty());
     is_name && segments.next().is_none_or(|before| before.ident == module)
+}
+
+/// `BorrowedFd<'_>`, alone or behind `fd::`.
+fn is_borrowed_descriptor(ty: &Type) -> bool {
+    let Some(path) = path(ty) else { return false };
+    let mut segments = path.segments.iter().rev();
+    let is_name = segments.next().is_some_and(|last| last.ident == "BorrowedFd");
+    is_name && segments.next().is_none_or(|before| matches!(before.ident.to_string().as_str(), "fd" | "io"))
 }
 
 fn is_word(ty: &Type, name: &str) -> bool {
@@ -110,6 +123,7 @@ pub(crate) fn carriage(ty: &Type) -> Carriage {
     match only_argument(ty, "Option") {
         Some(inner) => match direct(inner) {
             Carriage::Ref => Carriage::OptionalRef,
+            Carriage::Descriptor => Carriage::Plain,
             carriage => carriage,
         },
         None => direct(ty),
@@ -128,6 +142,7 @@ fn direct(ty: &Type) -> Carriage {
     match ty {
         _ if is_owned_bytes(ty) => Carriage::Bytes,
         _ if is_std(ty, "path", "PathBuf") => Carriage::Path,
+        _ if is_borrowed_descriptor(ty) => Carriage::Descriptor,
         _ => Carriage::Plain,
     }
 }
@@ -158,28 +173,58 @@ pub(crate) fn reply(output: &ReturnType, said: Option<&Said>) -> Reply {
     match bare(ty) {
         Type::Never(_) => return Reply::Never,
         Type::Tuple(tuple) if tuple.elems.is_empty() => return Reply::Unit,
-        Type::Reference(reference) if reference.mutability.is_none() => {
-            return Reply::Borrowed((*reference.elem).clone());
-        }
         _ => {}
     }
     match result(ty, said) {
-        Some(Outcome::Parts(value, error)) => Reply::Result(value.clone(), error.clone()),
+        Some(Outcome::Parts(value, error)) if lent(value).is_some() => {
+            Reply::LentResult(value.clone(), error.into_owned())
+        }
+        Some(Outcome::Parts(value, error)) => Reply::Result(value.clone(), error.into_owned()),
         Some(Outcome::Alias(_)) => Reply::Alias((**ty).clone()),
+        None if lent(ty).is_some() => Reply::Lent((**ty).clone()),
         None => Reply::Value((**ty).clone()),
     }
 }
 
+/// What a reply of this type lends: the `T` of `&T` and of `Cow<'_, T>`, also inside `Option` and `Vec`.
+pub(crate) fn lent(ty: &Type) -> Option<&Type> {
+    if let Some(reference) = shared_borrow(ty) {
+        return Some(&reference.elem);
+    }
+    if let Some(segment) = last_segment(ty).filter(|segment| segment.ident == words::COW) {
+        return lent_by_cow(segment);
+    }
+    only_argument(ty, "Option").or_else(|| only_argument(ty, "Vec")).and_then(lent)
+}
+
+/// The `T` of `Cow<'_, T>` and of `Cow<T>`, but not of `Cow<'static, T>`, which is owned as far as anybody can tell.
+fn lent_by_cow(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    let mut arguments = arguments.args.iter();
+    let first = match arguments.next()? {
+        GenericArgument::Lifetime(lifetime) if lifetime.ident == "static" => return None,
+        GenericArgument::Lifetime(_) => arguments.next()?,
+        first => first,
+    };
+    match (first, arguments.next()) {
+        (GenericArgument::Type(ty), None) => Some(ty),
+        _ => None,
+    }
+}
+
 /// A return type that is taken for a result.
-enum Outcome<'ty> {
-    /// `Result<T, E>`.
-    Parts(&'ty Type, &'ty Type),
+#[expect(clippy::large_enum_variant, reason = "looked at once, and not kept")]
+pub(crate) enum Outcome<'ty> {
+    /// `Result<T, E>`, or `io::Result<T>`, whose error everybody knows.
+    Parts(&'ty Type, Cow<'ty, Type>),
     /// An alias, with its type arguments.
     Alias(Vec<&'ty Type>),
 }
 
 /// `Result<T, E>`; else a name that ends in `Result`, with at least one type; or what the user says.
-fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<'ty>> {
+pub(crate) fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<'ty>> {
     if said.is_some_and(|said| !said.fallible) {
         return None;
     }
@@ -189,12 +234,24 @@ fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<'ty>> {
     };
     let arguments = type_arguments(segment).unwrap_or_default();
     match arguments.as_slice() {
-        [value, error] if segment.ident == words::RESULT => Some(Outcome::Parts(value, error)),
+        [value, error] if segment.ident == words::RESULT => Some(Outcome::Parts(value, Cow::Borrowed(error))),
+        [value] if !is_said && is_io_result(ty) => {
+            let error = Type::Path(parse_quote_spanned!(ty.span()=> ::std::io::Error));
+            Some(Outcome::Parts(value, Cow::Owned(error)))
+        }
         arguments => {
             let named = segment.ident.to_string().ends_with(words::RESULT) && !arguments.is_empty();
             (is_said || named).then(|| Outcome::Alias(arguments.to_vec()))
         }
     }
+}
+
+/// `io::Result<T>`: an alias in any other module is for the compiler to see through.
+fn is_io_result(ty: &Type) -> bool {
+    let Some(path) = path(ty) else { return false };
+    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
+    names.next().is_some_and(|last| last == words::RESULT)
+        && names.next().is_some_and(|module| module == "io")
 }
 
 /// Whether a function with this return type makes the actor, and how it can fail.
@@ -206,7 +263,7 @@ pub(crate) fn constructs(output: &ReturnType, self_ty: &Type, said: Option<&Said
         return Some(Fallible::Never);
     }
     match result(ty, said)? {
-        Outcome::Parts(value, error) if is_self(value, self_ty) => Some(Fallible::Error(error.clone())),
+        Outcome::Parts(value, error) if is_self(value, self_ty) => Some(Fallible::Error(error.into_owned())),
         Outcome::Alias(arguments) if arguments.iter().any(|argument| is_self(argument, self_ty)) => {
             Some(Fallible::Alias((**ty).clone()))
         }

@@ -29,7 +29,7 @@ const BROKEN: [&str; 30] = [
     "pub fn bad(&self, name: &'static str) {}",
     "pub fn bad<'de, T: Deserialize<'de>>(&self, value: T) {}",
     "pub fn bad(&self, #[cfg(a)] a: u8, #[cfg(b)] b: u8, #[cfg(c)] c: u8, #[cfg(d)] d: u8) {}",
-    "pub fn bad(&self) -> Option<&str> {}",
+    "pub fn bad(&self) -> HashMap<u8, &str> {}",
     "pub fn bad(&mut self) -> &mut Self {}",
     "pub fn bad(&self) -> impl Iterator<Item = Row> + '_ {}",
     "pub fn bad(&self) -> Result<u8, Box<dyn Error>> {}",
@@ -54,7 +54,7 @@ fn the_frontend_survives_every_mistake() {
         assert!(text.contains("pub fn spawn("), "{text}");
         assert!(text.contains("pub fn good(&self)"), "{text}");
         assert!(text.contains("impl ::worker_core::Actor for Decoder"), "{text}");
-        assert!(text.contains("impl ::worker_core::Frontend for DecoderFrontend"), "{text}");
+        assert!(text.contains("#[derive(::worker_core::Frontend)]"), "{text}");
         assert_eq!(
             text.matches("fn good_async(").count(),
             1 + usize::from(items.contains("good_async")),

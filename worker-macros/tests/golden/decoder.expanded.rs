@@ -105,29 +105,26 @@ impl ::worker_core::Actor for Decoder {
     type Constructor<'a> = DecoderConstructor<'a>;
     type Request<'a> = DecoderRequest<'a>;
     const NAME: &'static str = "Decoder";
-    fn construct(
-        constructor: DecoderConstructor<'_>,
-        construction: &::worker_core::__private::Construction,
-    ) -> ::worker_core::__private::Constructed<Self> {
+    fn make(constructor: Self::Constructor<'_>, birth: &::worker_core::Birth<Self>) {
         match constructor {
-            DecoderConstructor::New { threads } => construction.value(Self::new(threads)),
-            DecoderConstructor::Open { path } => construction.result(Self::open(path)),
+            DecoderConstructor::New { threads } => birth.value(Self::new(threads)),
+            DecoderConstructor::Open { path } => birth.result(Self::open(path)).carry(),
         }
     }
-    fn dispatch(
-        &mut self,
-        request: DecoderRequest<'_>,
-        call: &::worker_core::__private::Call<'_, Self>,
-    ) -> ::worker_core::__private::Replied {
+    fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
-            DecoderRequest::Decode { jpeg } => call.reply_result(self.decode(jpeg)),
-            DecoderRequest::Read { n } => call.reply_result(self.read(n)),
-            DecoderRequest::Shift { by, others, tag, at } => {
-                call.reply(self.shift(&by, &others, tag, at.as_deref()))
+            DecoderRequest::Decode { jpeg } => {
+                call.reply_result(self.decode(jpeg)).carry()
             }
-            DecoderRequest::Log { line } => call.finish(self.log(line)),
-            DecoderRequest::Report { n } => call.reply(self.report(call.context(), n)),
-            DecoderRequest::Name => call.reply_borrowed(self.name()),
+            DecoderRequest::Read { n } => call.reply_result(self.read(n)).carry(),
+            DecoderRequest::Shift { by, others, tag, at } => {
+                call.reply(self.shift(&by, &others, tag, at.as_deref())).carry()
+            }
+            DecoderRequest::Log { line } => self.log(line),
+            DecoderRequest::Report { n } => {
+                call.reply(self.report(call.context(), n)).carry()
+            }
+            DecoderRequest::Name => call.reply_lent(self.name()).carry(),
         }
     }
     fn started(&mut self, _context: &::worker_core::Context<Self>) {
@@ -140,7 +137,7 @@ impl ::worker_core::Actor for Decoder {
 /// The frontend of [`Decoder`]: the actor lives in a process of its own, and each method here is a message to it.
 ///
 /// Clones share the actor.
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[derive(::worker_core::Frontend)]
 pub struct DecoderFrontend(::worker_core::Handle<Decoder>);
 #[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl DecoderFrontend {
@@ -185,7 +182,11 @@ impl DecoderFrontend {
         builder: &::worker_core::Builder,
         path: &Path,
     ) -> ::core::result::Result<Self, ::worker_core::SpawnError<OpenError>> {
-        ::worker_core::Handle::spawn(builder, &DecoderConstructor::Open { path })
+        ::worker_core::Handle::spawn_fallible(
+                builder,
+                &DecoderConstructor::Open { path },
+            )
+            .carry()
             .map(Self)
     }
     /// Decodes one image.
@@ -199,14 +200,14 @@ impl DecoderFrontend {
         &self,
         jpeg: &[u8],
     ) -> ::core::result::Result<Image, ::worker_core::CallError<DecodeError>> {
-        self.0.call(&DecoderRequest::Decode { jpeg })
+        self.0.call(&DecoderRequest::Decode { jpeg }).carry()
     }
-    /// Like [`DecoderFrontend::decode`], but returns at once: the reply comes with the pending call.
+    /// Like [`DecoderFrontend::decode`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn decode_async(
         &self,
         jpeg: &[u8],
     ) -> ::worker_core::Pending<Image, DecodeError> {
-        self.0.call_async(&DecoderRequest::Decode { jpeg })
+        self.0.call_async(&DecoderRequest::Decode { jpeg }).carry()
     }
     /// Calls [`Decoder::read`] in the backend and waits for the reply.
     ///
@@ -216,23 +217,15 @@ impl DecoderFrontend {
     pub fn read(
         &self,
         n: usize,
-    ) -> ::core::result::Result<
-        <io::Result<Vec<u8>> as ::worker_core::__private::Fallible>::Value,
-        ::worker_core::CallError<
-            <io::Result<Vec<u8>> as ::worker_core::__private::Fallible>::Error,
-        >,
-    > {
-        self.0.call(&DecoderRequest::Read { n })
+    ) -> ::core::result::Result<Vec<u8>, ::worker_core::CallError<::std::io::Error>> {
+        self.0.call(&DecoderRequest::Read { n }).carry()
     }
-    /// Like [`DecoderFrontend::read`], but returns at once: the reply comes with the pending call.
+    /// Like [`DecoderFrontend::read`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn read_async(
         &self,
         n: usize,
-    ) -> ::worker_core::Pending<
-        <io::Result<Vec<u8>> as ::worker_core::__private::Fallible>::Value,
-        <io::Result<Vec<u8>> as ::worker_core::__private::Fallible>::Error,
-    > {
-        self.0.call_async(&DecoderRequest::Read { n })
+    ) -> ::worker_core::Pending<Vec<u8>, ::std::io::Error> {
+        self.0.call_async(&DecoderRequest::Read { n }).carry()
     }
     /// Calls [`Decoder::shift`] in the backend and waits for the reply.
     ///
@@ -255,8 +248,9 @@ impl DecoderFrontend {
                     at: at.map(::worker_core::Ref::Borrowed),
                 },
             )
+            .carry()
     }
-    /// Like [`DecoderFrontend::shift`], but returns at once: the reply comes with the pending call.
+    /// Like [`DecoderFrontend::shift`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn shift_async(
         &self,
         by: &Point,
@@ -273,6 +267,7 @@ impl DecoderFrontend {
                     at: at.map(::worker_core::Ref::Borrowed),
                 },
             )
+            .carry()
     }
     /// Queues a call of [`Decoder::log`]; nobody waits for it.
     ///
@@ -294,11 +289,11 @@ impl DecoderFrontend {
         &self,
         n: u32,
     ) -> ::core::result::Result<(), ::worker_core::CallError> {
-        self.0.call(&DecoderRequest::Report { n })
+        self.0.call(&DecoderRequest::Report { n }).carry()
     }
-    /// Like [`DecoderFrontend::report`], but returns at once: the reply comes with the pending call.
+    /// Like [`DecoderFrontend::report`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn report_async(&self, n: u32) -> ::worker_core::Pending<()> {
-        self.0.call_async(&DecoderRequest::Report { n })
+        self.0.call_async(&DecoderRequest::Report { n }).carry()
     }
     /// Calls [`Decoder::name`] in the backend and waits for the reply.
     ///
@@ -307,34 +302,11 @@ impl DecoderFrontend {
     /// [`CallError`](::worker_core::CallError): why there is no reply of [`Decoder::name`].
     pub fn name(
         &self,
-    ) -> ::core::result::Result<
-        <str as ::worker_core::__private::Referent>::Owned,
-        ::worker_core::CallError,
-    > {
-        self.0.call(&DecoderRequest::Name)
+    ) -> ::core::result::Result<::std::string::String, ::worker_core::CallError> {
+        self.0.call(&DecoderRequest::Name).carry()
     }
-    /// Like [`DecoderFrontend::name`], but returns at once: the reply comes with the pending call.
-    pub fn name_async(
-        &self,
-    ) -> ::worker_core::Pending<<str as ::worker_core::__private::Referent>::Owned> {
-        self.0.call_async(&DecoderRequest::Name)
-    }
-    /// The same actor, with calls that fail after `timeout` ([`CallError`](::worker_core::CallError)).
-    #[must_use]
-    pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
-        Self(self.0.with_timeout(timeout))
-    }
-}
-impl ::core::ops::Deref for DecoderFrontend {
-    type Target = ::worker_core::Remote;
-    fn deref(&self) -> &::worker_core::Remote {
-        &self.0
-    }
-}
-impl ::worker_core::Frontend for DecoderFrontend {}
-#[automatically_derived]
-impl ::core::convert::From<::worker_core::Handle<Decoder>> for DecoderFrontend {
-    fn from(handle: ::worker_core::Handle<Decoder>) -> Self {
-        Self(handle)
+    /// Like [`DecoderFrontend::name`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
+    pub fn name_async(&self) -> ::worker_core::Pending<::std::string::String> {
+        self.0.call_async(&DecoderRequest::Name).carry()
     }
 }

@@ -136,11 +136,12 @@ where
     fn invoke(
         request: Self::Decoded<'_>,
         actor: &mut inner::Store<K, V, N>,
-        call: &crate::worker::__private::Call<'_, inner::Store<K, V, N>>,
-    ) -> crate::worker::__private::Replied {
+        call: &crate::worker::Call<'_, inner::Store<K, V, N>>,
+    ) {
         match request {
             StorePutAs { r#type, value, argument_3, call, .. } => {
                 call.reply(actor.put_as::<T>(r#type, value, argument_3, call.as_deref()))
+                    .carry()
             }
         }
     }
@@ -175,10 +176,10 @@ where
     fn invoke(
         request: Self::Decoded<'_>,
         actor: &mut inner::Store<K, V, N>,
-        call: &crate::worker::__private::Call<'_, inner::Store<K, V, N>>,
-    ) -> crate::worker::__private::Replied {
+        call: &crate::worker::Call<'_, inner::Store<K, V, N>>,
+    ) {
         match request {
-            StoreForget { .. } => call.finish(actor.forget::<T>()),
+            StoreForget { .. } => actor.forget::<T>(),
         }
     }
 }
@@ -191,31 +192,24 @@ where
     type Constructor<'a> = StoreConstructor<K, V, N>;
     type Request<'a> = Ask<'a, K, V, N>;
     const NAME: &'static str = "Store";
-    fn construct(
-        constructor: StoreConstructor<K, V, N>,
-        construction: &crate::worker::__private::Construction,
-    ) -> crate::worker::__private::Constructed<Self> {
+    fn make(constructor: Self::Constructor<'_>, birth: &crate::worker::Birth<Self>) {
         match constructor {
-            StoreConstructor::New => construction.value(Self::new()),
+            StoreConstructor::New => birth.value(Self::new()),
             StoreConstructor::FromParts { parts } => {
-                construction.result(Self::from_parts(parts))
+                birth.result(Self::from_parts(parts)).carry()
             }
         }
     }
     #[allow(deprecated, reason = "the caller is told, the way in between is not")]
-    fn dispatch(
-        &mut self,
-        request: Ask<'_, K, V, N>,
-        call: &crate::worker::__private::Call<'_, Self>,
-    ) -> crate::worker::__private::Replied {
+    fn run(&mut self, request: Self::Request<'_>, call: &crate::worker::Call<'_, Self>) {
         match request {
-            Ask::Get { key } => call.reply(self.get(&key)),
+            Ask::Get { key } => call.reply(self.get(&key)).carry(),
             #[cfg(feature = "remove")]
             #[cfg(not(feature = "hint"))]
-            Ask::Remove { key } => call.reply(self.remove(&key)),
+            Ask::Remove { key } => call.reply(self.remove(&key)).carry(),
             #[cfg(feature = "remove")]
             #[cfg(feature = "hint")]
-            Ask::Remove { key, hint } => call.reply(self.remove(&key, hint)),
+            Ask::Remove { key, hint } => call.reply(self.remove(&key, hint)).carry(),
             Ask::__Marker(never, _) => match never {}
         }
     }
@@ -224,6 +218,7 @@ where
 /// The frontend of [`Store`](inner::Store): the actor lives in a process of its own, and each method here is a message to it.
 ///
 /// Clones share the actor.
+#[derive(crate::worker::Frontend)]
 pub struct Remote<K, V: Clone, const N: usize>(
     crate::worker::Handle<inner::Store<K, V, N>>,
 )
@@ -262,14 +257,7 @@ where
     /// [`SpawnError`](crate::worker::SpawnError): what [`Store::from_parts`](inner::Store::from_parts) returns as its error, or why there is no process.
     pub fn spawn_from_parts(
         parts: Vec<(K, inner::Store<K, V, N>)>,
-    ) -> ::core::result::Result<
-        Self,
-        crate::worker::SpawnError<
-            <io::Result<
-                inner::Store<K, V, N>,
-            > as crate::worker::__private::Fallible>::Error,
-        >,
-    > {
+    ) -> ::core::result::Result<Self, crate::worker::SpawnError<::std::io::Error>> {
         Self::spawn_from_parts_with(&crate::worker::Builder::new(), parts)
     }
     /// Like [`Remote::spawn_from_parts`], as the [`Builder`](crate::worker::Builder) says.
@@ -280,20 +268,14 @@ where
     pub fn spawn_from_parts_with(
         builder: &crate::worker::Builder,
         parts: Vec<(K, inner::Store<K, V, N>)>,
-    ) -> ::core::result::Result<
-        Self,
-        crate::worker::SpawnError<
-            <io::Result<
-                inner::Store<K, V, N>,
-            > as crate::worker::__private::Fallible>::Error,
-        >,
-    > {
-        crate::worker::Handle::spawn(
+    ) -> ::core::result::Result<Self, crate::worker::SpawnError<::std::io::Error>> {
+        crate::worker::Handle::spawn_fallible(
                 builder,
                 &StoreConstructor::FromParts {
                     parts,
                 },
             )
+            .carry()
             .map(Self)
     }
     /// Calls [`Store::get`](inner::Store::get) in the backend and waits for the reply.
@@ -311,8 +293,9 @@ where
                     key: crate::worker::Ref::Borrowed(key),
                 },
             )
+            .carry()
     }
-    /// Like [`Remote::get`], but returns at once: the reply comes with the pending call.
+    /// Like [`Remote::get`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn get_async(&self, key: &K) -> crate::worker::Pending<Option<V>> {
         self.0
             .call_async(
@@ -320,6 +303,7 @@ where
                     key: crate::worker::Ref::Borrowed(key),
                 },
             )
+            .carry()
     }
     /// Calls [`Store::remove`](inner::Store::remove) in the backend and waits for the reply.
     ///
@@ -343,8 +327,9 @@ where
                     hint,
                 },
             )
+            .carry()
     }
-    /// Like [`Remote::remove`], but returns at once: the reply comes with the pending call.
+    /// Like [`Remote::remove`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     #[cfg(feature = "remove")]
     #[deprecated(note = "use `take`")]
     #[must_use = "the value is gone"]
@@ -362,6 +347,7 @@ where
                     hint,
                 },
             )
+            .carry()
     }
     /// Calls [`Store::put_as`](inner::Store::put_as) in the backend and waits for the reply.
     ///
@@ -385,8 +371,9 @@ where
                     __marker: ::core::marker::PhantomData,
                 },
             )
+            .carry()
     }
-    /// Like [`Remote::put_as`], but returns at once: the reply comes with the pending call.
+    /// Like [`Remote::put_as`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn put_as_async<T: Into<V> + Serialize + DeserializeOwned + 'static>(
         &self,
         r#type: &str,
@@ -404,6 +391,7 @@ where
                     __marker: ::core::marker::PhantomData,
                 },
             )
+            .carry()
     }
     /// Queues a call of [`Store::forget`](inner::Store::forget); nobody waits for it.
     ///
@@ -420,63 +408,5 @@ where
                     __marker: ::core::marker::PhantomData,
                 },
             )
-    }
-    /// The same actor, with calls that fail after `timeout` ([`CallError`](crate::worker::CallError)).
-    #[must_use]
-    pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
-        Self(self.0.with_timeout(timeout))
-    }
-}
-#[cfg(unix)]
-#[automatically_derived]
-impl<K, V: Clone, const N: usize> ::core::clone::Clone for Remote<K, V, N>
-where
-    K: Serialize + DeserializeOwned + Ord + 'static,
-    V: Serialize + DeserializeOwned + 'static,
-{
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-#[cfg(unix)]
-#[automatically_derived]
-impl<K, V: Clone, const N: usize> ::core::fmt::Debug for Remote<K, V, N>
-where
-    K: Serialize + DeserializeOwned + Ord + 'static,
-    V: Serialize + DeserializeOwned + 'static,
-{
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        ::core::fmt::Debug::fmt(&self.0, formatter)
-    }
-}
-#[cfg(unix)]
-impl<K, V: Clone, const N: usize> ::core::ops::Deref for Remote<K, V, N>
-where
-    K: Serialize + DeserializeOwned + Ord + 'static,
-    V: Serialize + DeserializeOwned + 'static,
-{
-    type Target = crate::worker::Remote;
-    fn deref(&self) -> &crate::worker::Remote {
-        &self.0
-    }
-}
-#[cfg(unix)]
-impl<K, V: Clone, const N: usize> crate::worker::Frontend for Remote<K, V, N>
-where
-    K: Serialize + DeserializeOwned + Ord + 'static,
-    V: Serialize + DeserializeOwned + 'static,
-{}
-#[automatically_derived]
-impl<
-    K,
-    V: Clone,
-    const N: usize,
-> ::core::convert::From<crate::worker::Handle<inner::Store<K, V, N>>> for Remote<K, V, N>
-where
-    K: Serialize + DeserializeOwned + Ord + 'static,
-    V: Serialize + DeserializeOwned + 'static,
-{
-    fn from(handle: crate::worker::Handle<inner::Store<K, V, N>>) -> Self {
-        Self(handle)
     }
 }

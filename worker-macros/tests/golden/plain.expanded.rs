@@ -38,28 +38,21 @@ impl ::worker_core::Actor for Counter {
     type Constructor<'a> = CounterConstructor;
     type Request<'a> = CounterRequest;
     const NAME: &'static str = "Counter";
-    fn construct(
-        constructor: CounterConstructor,
-        construction: &::worker_core::__private::Construction,
-    ) -> ::worker_core::__private::Constructed<Self> {
+    fn make(constructor: Self::Constructor<'_>, birth: &::worker_core::Birth<Self>) {
         match constructor {
-            CounterConstructor::New { start } => construction.value(Self::new(start)),
+            CounterConstructor::New { start } => birth.value(Self::new(start)),
         }
     }
-    fn dispatch(
-        &mut self,
-        request: CounterRequest,
-        call: &::worker_core::__private::Call<'_, Self>,
-    ) -> ::worker_core::__private::Replied {
+    fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
-            CounterRequest::Add { n } => call.reply(self.add(n)),
+            CounterRequest::Add { n } => call.reply(self.add(n)).carry(),
         }
     }
 }
 /// The frontend of [`Counter`]: the actor lives in a process of its own, and each method here is a message to it.
 ///
 /// Clones share the actor.
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[derive(::worker_core::Frontend)]
 pub struct CounterFrontend(::worker_core::Handle<Counter>);
 #[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl CounterFrontend {
@@ -93,28 +86,10 @@ impl CounterFrontend {
     ///
     /// [`CallError`](::worker_core::CallError): why there is no reply of [`Counter::add`].
     pub fn add(&self, n: i64) -> ::core::result::Result<i64, ::worker_core::CallError> {
-        self.0.call(&CounterRequest::Add { n })
+        self.0.call(&CounterRequest::Add { n }).carry()
     }
-    /// Like [`CounterFrontend::add`], but returns at once: the reply comes with the pending call.
+    /// Like [`CounterFrontend::add`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn add_async(&self, n: i64) -> ::worker_core::Pending<i64> {
-        self.0.call_async(&CounterRequest::Add { n })
-    }
-    /// The same actor, with calls that fail after `timeout` ([`CallError`](::worker_core::CallError)).
-    #[must_use]
-    pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
-        Self(self.0.with_timeout(timeout))
-    }
-}
-impl ::core::ops::Deref for CounterFrontend {
-    type Target = ::worker_core::Remote;
-    fn deref(&self) -> &::worker_core::Remote {
-        &self.0
-    }
-}
-impl ::worker_core::Frontend for CounterFrontend {}
-#[automatically_derived]
-impl ::core::convert::From<::worker_core::Handle<Counter>> for CounterFrontend {
-    fn from(handle: ::worker_core::Handle<Counter>) -> Self {
-        Self(handle)
+        self.0.call_async(&CounterRequest::Add { n }).carry()
     }
 }

@@ -36,21 +36,14 @@ impl ::worker_core::Actor for Session {
     type Constructor<'a> = SessionConstructor;
     type Request<'a> = SessionRequest<'a>;
     const NAME: &'static str = "Session";
-    fn construct(
-        constructor: SessionConstructor,
-        construction: &::worker_core::__private::Construction,
-    ) -> ::worker_core::__private::Constructed<Self> {
+    fn make(constructor: Self::Constructor<'_>, birth: &::worker_core::Birth<Self>) {
         match constructor {
-            SessionConstructor::New => construction.value(Self::new()),
+            SessionConstructor::New => birth.value(Self::new()),
         }
     }
-    fn dispatch(
-        &mut self,
-        request: SessionRequest<'_>,
-        call: &::worker_core::__private::Call<'_, Self>,
-    ) -> ::worker_core::__private::Replied {
+    fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
-            SessionRequest::Add { entry } => call.reply(self.add(entry)),
+            SessionRequest::Add { entry } => call.reply(self.add(entry)).carry(),
         }
     }
     fn activate(&mut self, context: &::worker_core::Context<Self>) {
@@ -64,7 +57,7 @@ impl ::worker_core::Actor for Session {
 /// The frontend of [`Session`]: the actor lives in a process of its own, and each method here is a message to it.
 ///
 /// Clones share the actor.
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+#[derive(::worker_core::Frontend)]
 pub struct SessionFrontend(::worker_core::Handle<Session>);
 #[allow(private_interfaces, dead_code, reason = "private actor, unused calls")]
 impl SessionFrontend {
@@ -95,28 +88,10 @@ impl SessionFrontend {
         &self,
         entry: &str,
     ) -> ::core::result::Result<(), ::worker_core::CallError> {
-        self.0.call(&SessionRequest::Add { entry })
+        self.0.call(&SessionRequest::Add { entry }).carry()
     }
-    /// Like [`SessionFrontend::add`], but returns at once: the reply comes with the pending call.
+    /// Like [`SessionFrontend::add`], but waits for no reply: it returns once the request is queued, and waits only while there is no room for it.
     pub fn add_async(&self, entry: &str) -> ::worker_core::Pending<()> {
-        self.0.call_async(&SessionRequest::Add { entry })
-    }
-    /// The same actor, with calls that fail after `timeout` ([`CallError`](::worker_core::CallError)).
-    #[must_use]
-    pub fn with_timeout(&self, timeout: ::core::time::Duration) -> Self {
-        Self(self.0.with_timeout(timeout))
-    }
-}
-impl ::core::ops::Deref for SessionFrontend {
-    type Target = ::worker_core::Remote;
-    fn deref(&self) -> &::worker_core::Remote {
-        &self.0
-    }
-}
-impl ::worker_core::Frontend for SessionFrontend {}
-#[automatically_derived]
-impl ::core::convert::From<::worker_core::Handle<Session>> for SessionFrontend {
-    fn from(handle: ::worker_core::Handle<Session>) -> Self {
-        Self(handle)
+        self.0.call_async(&SessionRequest::Add { entry }).carry()
     }
 }

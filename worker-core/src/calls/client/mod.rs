@@ -109,6 +109,14 @@ pub(crate) enum Fault {
     Memory(io::Error),
 }
 
+/// Why a call did not leave at once.
+#[derive(Debug)]
+pub(crate) enum NotNow {
+    /// It would have to wait for room, or for others that do. Nothing of it has left.
+    Room,
+    Fault(Fault),
+}
+
 /// The frontend's end of a link, for any number of threads.
 pub(crate) struct Client {
     sending: Mutex<Sending>,
@@ -224,6 +232,26 @@ impl Client {
         let (sent, _) = self.send(kind, id, payload, deadline)?;
         std::mem::forget(entered);
         Ok(Ticket { id, sent })
+    }
+
+    /// As [`Client::start`], if that takes no waiting.
+    pub(crate) fn start_now(&self, kind: Kind, payload: Payload<'_>) -> Result<Ticket, NotNow> {
+        let id = {
+            let mut state = self.state();
+            if let Some(death) = &state.death {
+                return Err(NotNow::Fault(Fault::NotSent(death.exit.clone())));
+            }
+            state.table.enter()
+        };
+        let entered = Entered { client: self, id };
+        let sent = self.send_now(kind, id, payload)?;
+        std::mem::forget(entered);
+        Ok(Ticket { id, sent })
+    }
+
+    /// Whether tasks wait for replies here, or have.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.state().watchers.is_empty()
     }
 
     /// Sends a message that has no reply.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::leading::{Goal, Lead};
-use super::{Client, Fault, Sending, park};
+use super::{Client, Fault, NotNow, Sending, park};
 use crate::link::{Payload, Room, SendError, Sent};
 use crate::wire::kind::Kind;
 
@@ -35,6 +35,34 @@ impl Client {
                 drop(sending);
                 Err(Fault::NotSent(self.must_be_dead()))
             }
+        }
+    }
+
+    /// As [`Client::send`], if that takes no waiting.
+    pub(super) fn send_now(&self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, NotNow> {
+        let mut sending = self.sending();
+        if sending.turn_taken {
+            return Err(NotNow::Room);
+        }
+        sending.messages += 1;
+        match sending.outgoing.send(kind, id, payload) {
+            Ok(sent) => {
+                sending.outgoing.notify();
+                Ok(sent)
+            }
+            Err(SendError::NoRoom(room)) => {
+                if sending.outgoing.withdraw() {
+                    sending.outgoing.notify();
+                    return Err(NotNow::Room);
+                }
+                // Only on a socket: a part is out, and cannot be called back, so the rest follows it now.
+                let sent = self.send_when_room(sending, room, kind, id, payload, None);
+                sent.map(|(sent, _)| sent).map_err(NotNow::Fault)
+            }
+            Err(SendError::Value(cause)) => Err(NotNow::Fault(Fault::Value(cause))),
+            Err(SendError::Memory(error)) => Err(NotNow::Fault(Fault::Memory(error))),
+            // How it ended takes time to find out.
+            Err(SendError::Gone) => Err(NotNow::Room),
         }
     }
 

@@ -46,6 +46,11 @@ impl Key {
     }
 }
 
+/// Whether this thread runs tasks of a runtime, so that it must not wait.
+pub(crate) fn is_in_runtime() -> bool {
+    !matches!(Key::current(), Key::Reactor)
+}
+
 /// Ends a watcher when it is dropped.
 pub(crate) struct End(Option<Box<dyn FnOnce() + Send>>);
 
@@ -134,23 +139,29 @@ pub(super) fn begin(client: &Arc<Client>, key: Key) -> io::Result<End> {
     }
 }
 
-/// Finds out how a backend ended, where that may take its time.
+/// Finds out how a backend ended, where that may take its time: on the runtime's pool, or on a thread.
 pub(super) fn run_aside(dying: Dying) {
     #[cfg(feature = "tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        // Dropped without having been run, it leaves the end to others to find.
         runtime.spawn_blocking(|| dying.find_out());
         return;
     }
-    let dying = Arc::new(Mutex::new(Some(dying)));
-    let taken = Arc::clone(&dying);
-    let find_out = move || {
-        let dying = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(dying) = dying {
-            dying.find_out();
+    on_thread("worker-end", || dying.find_out());
+}
+
+/// Runs what may block on a thread of the moment; here, if there can be none.
+pub(crate) fn on_thread<W: FnOnce() + Send + 'static>(name: &str, work: W) {
+    let shared = Arc::new(Mutex::new(Some(work)));
+    let of_thread = Arc::clone(&shared);
+    let run = |work: &Mutex<Option<W>>| {
+        let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(work) = work {
+            work();
         }
     };
-    if thread::Builder::new().name("worker-end".to_owned()).spawn(find_out.clone()).is_err() {
-        // Without a thread it is better found out late for others than never.
-        find_out();
+    if thread::Builder::new().name(name.to_owned()).spawn(move || run(&of_thread)).is_err() {
+        // It is better done late for others than never.
+        run(&shared);
     }
 }

@@ -71,6 +71,9 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        if !self.side.memory.is_here() {
+            return Ok(None);
+        }
         loop {
             let Some(record) = self.consumer.next(&self.side.memory).map_err(|_| Broken)? else {
                 return Ok(None);
@@ -220,6 +223,9 @@ impl Incoming {
 
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
         let (side, consumer) = (&self.side, &self.consumer);
+        if !side.memory.is_here() {
+            return Ok(Wake::Gone);
+        }
         let sent_read_position_offset = self.sent_read_position_offset;
         let ready = || {
             let message = interest.message && consumer.has_record(&side.memory);
@@ -246,6 +252,40 @@ impl Incoming {
         side.end_waiting();
         if wake == Wake::Rung {
             self.spin.slept_for(start.elapsed());
+        }
+        Ok(wake)
+    }
+
+    #[inline]
+    pub(crate) fn has_message(&self) -> bool {
+        self.consumer.has_record(&self.side.memory)
+    }
+
+    pub(crate) fn spin(&mut self, mut or: impl FnMut() -> bool) -> bool {
+        let (side, consumer) = (&self.side, &self.consumer);
+        self.spin.spin_until(|| consumer.has_record(&side.memory) || or())
+    }
+
+    pub(crate) fn announce_sleep(&mut self) {
+        self.last_sleep_began = Some(Moment::now());
+        self.side.announce_waiting(MESSAGE_BIT);
+    }
+
+    pub(crate) fn sleeps_at(&self) -> BorrowedFd<'_> {
+        self.sleeper.as_fd()
+    }
+
+    pub(crate) fn end_sleep(&mut self, readable: bool) -> io::Result<Wake> {
+        self.side.end_waiting();
+        let began = self.last_sleep_began.take();
+        if !readable {
+            return Ok(Wake::Rung);
+        }
+        let wake = self.sleeper.sleep(None)?;
+        if let Some(began) = began
+            && wake == Wake::Rung
+        {
+            self.spin.slept_for(began.elapsed());
         }
         Ok(wake)
     }

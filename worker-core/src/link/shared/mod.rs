@@ -47,7 +47,7 @@ impl SharedParts {
         layout.announce(&memory);
         // A fork of the program that went on with its frontends would be a second producer in this
         // ring, under the eyes of a backend that trusts what it reads: it shall not have the ring.
-        memory.keep_from_forks()?;
+        let memory = memory.kept_from_forks()?;
         let (to_backend, backend_sleeper) = doorbell()?;
         let (to_frontend, sleeper) = doorbell()?;
         let side = Side::new(memory, layout, to_backend, FRONTEND, beside);

@@ -69,6 +69,10 @@ impl Outgoing {
             return self.send_after_pieces(kind, id, payload);
         }
         let memory = &self.side.memory;
+        if !memory.is_here() {
+            // A fork of the process that has this end. At these addresses may lie what it has made itself.
+            return Err(SendError::Gone);
+        }
         if let Some(reservation) = self.producer.reserve_some(memory, self.payload_max_bytes) {
             let start = reservation.payload_offset;
             let mut writer = Writer::to_shared(memory, start, reservation.payload_room_bytes);
@@ -180,6 +184,9 @@ impl Outgoing {
 
     #[cold]
     fn send_after_pieces(&mut self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, SendError> {
+        if !self.side.memory.is_here() {
+            return Err(SendError::Gone);
+        }
         let same = self.pieces.as_ref().is_some_and(|pieces| pieces.id == id && !pieces.withdrawn);
         let sent = self.send_pieces()?;
         // What was left over of a withdrawn message is out of the way now.
@@ -224,13 +231,16 @@ impl Outgoing {
     }
 
     pub(crate) fn was_taken(&self, sent: Sent) -> bool {
+        if !self.side.memory.is_here() {
+            return true;
+        }
         // Acquire is not needed: the one who wrote it is dead, and its end orders everything.
         self.side.memory.load(TAKEN_POSITION_OFFSET, Ordering::Relaxed) >= sent.position
     }
 
     #[inline]
     pub(crate) fn notify(&mut self) -> bool {
-        self.side.notify(MESSAGE_BIT)
+        self.side.memory.is_here() && self.side.notify(MESSAGE_BIT)
     }
 
     pub(crate) fn withdraw(&mut self) -> bool {

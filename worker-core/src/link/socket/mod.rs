@@ -26,7 +26,7 @@ use crate::sys::while_doing;
 use crate::wire::codec::WriteError;
 use crate::wire::descriptors::{Attached, Parcel, attached_by};
 use crate::wire::kind::Kind;
-use crate::wire::writer::Writer;
+use crate::wire::writer::{NO_MEMORY, Writer};
 
 const HEAD_BYTES: usize = 24;
 /// What one receive takes at most, and the longest buffer that is kept.
@@ -94,6 +94,11 @@ pub(crate) struct Outgoing {
     withdrawn: bool,
 }
 
+#[cold]
+fn no_memory() -> io::Error {
+    io::Error::new(io::ErrorKind::OutOfMemory, NO_MEMORY)
+}
+
 impl Outgoing {
     pub(crate) fn send(&mut self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, SendError> {
         if !self.message.is_empty() {
@@ -110,7 +115,7 @@ impl Outgoing {
         let (result, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut message)));
         result.map_err(|error| match error {
             WriteError::Value(cause) => SendError::Value(cause),
-            WriteError::OutOfRoom => SendError::Value("the heap has no end".to_owned()),
+            WriteError::OutOfRoom => SendError::Memory(no_memory()),
         })?;
         self.message = message;
         let length = (self.message.len() - HEAD_BYTES) as u64;
@@ -135,7 +140,9 @@ impl Outgoing {
                 Ok(Some(bytes)) => {
                     self.sent_bytes += bytes;
                     // They went with the first byte.
-                    self.attached = None;
+                    if let Some(parcel) = self.attached.take() {
+                        parcel.note_left();
+                    }
                 }
                 Ok(None) => return Err(SendError::NoRoom(ROOM)),
                 Err(errno @ (Errno::ETOOMANYREFS | Errno::EBADF | Errno::ENOMEM)) if self.sent_bytes == 0 => {
@@ -300,6 +307,15 @@ impl Incoming {
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    pub(crate) fn sleeps_at(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Of a stream, its end is what is read last.
+    pub(crate) fn end_sleep(&self) -> Wake {
+        if self.ended { Wake::Gone } else { Wake::Rung }
     }
 
     pub(crate) fn bell(&self) -> Arc<OwnedFd> {

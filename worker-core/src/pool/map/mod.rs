@@ -47,7 +47,7 @@ pub use options::Progress;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # if std::env::var_os("WORKER_START").is_some() { return Ok(()) }
-/// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(|builder| SquarerFrontend::spawn_with(builder))?;
+/// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(SquarerFrontend::spawn_with)?;
 /// let results: Vec<_> = pool
 ///     .map(0..6, |squarer, n| squarer.square_async(n))
 ///     .deadline(Duration::from_secs(60))
@@ -108,7 +108,7 @@ impl<F: Frontend> Pool<F> {
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let pool = Pool::<CounterFrontend>::builder().size(2).spawn(|builder| CounterFrontend::spawn_with(builder))?;
+    /// let pool = Pool::<CounterFrontend>::builder().size(2).spawn(CounterFrontend::spawn_with)?;
     /// let texts = ["one", "one two", "one two three"];
     /// let counts: Vec<_> = pool.map(texts, |counter, text| counter.words_async(text)).collect::<Result<_, _>>()?;
     /// assert_eq!(counts, [1, 2, 3]);

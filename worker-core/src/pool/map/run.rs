@@ -17,7 +17,8 @@ use super::awaiter::Awaiter;
 use super::begin::Beginnings;
 use super::lane::{Flight, Job, Landed, Lane};
 use super::options::{Progress, RunOptions};
-use crate::actor::{Frontend, Pending, room};
+use crate::actor::room::{self, Room};
+use crate::actor::{Frontend, Pending};
 use crate::errors::{CallError, DepartureReason, ItemError, PoolError, TakeError};
 use crate::pool::seat::Seat;
 use crate::pool::shared::{Patience, Shared};
@@ -180,18 +181,19 @@ where
     fn send(&mut self, seat: Seat<F>, mut job: Job<I::Item>) -> bool {
         let number = seat.number;
         let position = self.lanes.iter().position(|lane| lane.number == number);
-        let now = Instant::now();
         // Behind another item there is no waiting for room: that would be waiting for that item.
-        let room_until = match position {
-            Some(_) => Some(now),
-            None => self.options.deadline.and_then(|deadline| now.checked_add(deadline)),
+        let room = match position {
+            Some(_) => Room::None,
+            None => {
+                Room::Until(self.options.deadline.and_then(|deadline| Instant::now().checked_add(deadline)))
+            }
         };
         let (call, frontend) = (&mut self.call, &seat.frontend);
-        let mut pending = room::until(room_until, || call(frontend, job.input.clone()));
+        let mut pending = room::with(room, || call(frontend, job.input.clone()));
         let life = pending.in_flight().map(|(life, _)| Arc::clone(life));
         let Some(life) = life else {
             // It did not leave.
-            let result = pending.take_settled();
+            let result = pending.take_settled().or_else(|| pending.wait_until(None));
             if let (Some(position), Some(Err(CallError::NotSentInTime { killed: false }))) =
                 (position, &result)
             {

@@ -17,8 +17,8 @@ use super::preloaded;
 use super::{MARKER, copy};
 use crate::process::builder::Builder;
 use crate::process::protocol::{self, Greeting, Order, Refusal};
-use crate::process::start::Held;
 use crate::sys::doorbell::wait_readable;
+use crate::sys::held::Held;
 use crate::sys::limits::with_descriptors;
 use crate::sys::module::CodeAddress;
 use crate::sys::{exec, module, retry_on_interrupt, socket, while_doing};
@@ -172,8 +172,7 @@ impl Slot {
 
 impl Server {
     pub(super) fn new(control: OwnedFd, pid: Pid, supervision: Option<OwnedFd>) -> Self {
-        let held = [Some(&control), supervision.as_ref()].into_iter().flatten().map(AsRawFd::as_raw_fd);
-        let held = Held::new(held.collect());
+        let held = Held::new([Some(&control), supervision.as_ref()].into_iter().flatten().map(AsFd::as_fd));
         Self { control, pid, program: getpid(), supervision, _held: held }
     }
 

@@ -8,7 +8,6 @@
 //! fork server. The watcher is a fork of the program too; it never runs any code of the user.
 
 use std::io::{self, Write};
-use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +18,7 @@ use nix::unistd::{ForkResult, Pid, getpid, setpgid};
 use super::{Keeper, NewBackend, Refused, begin};
 use crate::process::fork_server::server;
 use crate::sys::pidfd::PidFd;
-use crate::sys::{child, proc_files, while_doing};
+use crate::sys::{child, held, proc_files, while_doing};
 
 /// The parent of one backend: a child of this program, and this program's to reap.
 #[derive(Debug)]
@@ -63,7 +62,7 @@ fn watch(backend: NewBackend<'_>, program: PidFd) -> ! {
     let NewBackend { builder, run, surroundings, link, far_end, descriptors, .. } = backend;
     let title = format!("watcher of {}", surroundings.name);
     server::watch_one(program, &title, far_end, builder.stderr, builder.stop_timeout, |sockets| {
-        give_up_frontends();
+        held::give_up_in_fork();
         // The directory of the program is that of its fork.
         begin::backend(surroundings, link, descriptors, sockets, run)
     })
@@ -98,38 +97,4 @@ pub(super) fn reap_left() {
         waitpid(pid, Some(WaitPidFlag::WNOHANG))
             .is_ok_and(|status| status == nix::sys::wait::WaitStatus::StillAlive)
     });
-}
-
-/// Descriptors of frontends and of fork servers that this program holds.
-static HELD: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
-
-/// Descriptors that mean an actor to this program, and that none of its forks may hold.
-#[derive(Debug)]
-pub(in crate::process) struct Held(Vec<RawFd>);
-
-impl Held {
-    pub(in crate::process) fn new(descriptors: Vec<RawFd>) -> Self {
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).extend(&descriptors);
-        Self(descriptors)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-        for number in &self.0 {
-            if let Some(index) = held.iter().position(|other| other == number) {
-                held.swap_remove(index);
-            }
-        }
-    }
-}
-
-/// Lets go of the program's actors, in a fork of it.
-///
-/// Held here too, the end of the program's frontends would not show to their backends. The numbers
-/// stay taken, because the values that own them are still about and close them some day.
-fn give_up_frontends() {
-    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    child::replace_by_nothing(&held);
 }

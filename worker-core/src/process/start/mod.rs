@@ -14,7 +14,7 @@ mod thread;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
@@ -28,11 +28,11 @@ use super::protocol::{Order, Surroundings, Task};
 use crate::calls::Client;
 use crate::link::beside::Beside;
 use crate::link::{LinkKind, NewLink};
+use crate::sys::held::Held;
 use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
 
 pub(crate) use begin::{BackendStart, Entry};
-pub(super) use fork::Held;
 pub use method::StartMethod;
 pub(crate) use refused::Refused;
 
@@ -124,8 +124,7 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
         descriptors,
     };
     // Before anything is forked: not even this backend may hold our own ends.
-    let held = ours.descriptors().iter().chain([&beside.as_fd()]).map(AsRawFd::as_raw_fd).collect();
-    let held = Held::new(held);
+    let held = Held::new(ours.descriptors().into_iter().chain([beside.as_fd()]));
     let keeper = match method {
         StartMethod::ForkServer => server::start(backend),
         StartMethod::Fork => fork::start(backend),

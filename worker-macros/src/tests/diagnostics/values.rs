@@ -68,9 +68,10 @@ fn arguments_are_values() {
 #[test]
 fn replies_are_values() {
     items(
-        "pub fn a(&self) -> Option<&str> {}",
+        "pub fn a(&self) -> Result<HashMap<u8, &str>, u8> {}",
         &[(
-            "a reply borrows as a whole or not at all, found `&str` inside another type: return an owned value there",
+            "a reply can lend `&T`, `Cow<T>`, and `Option` and `Vec` of them, found `&str` inside another type: return an \
+             owned value there",
             "&str",
         )],
     );
@@ -102,13 +103,19 @@ fn replies_are_values() {
 #[test]
 fn replies_own_what_is_inside_them() {
     items(
-        "pub fn a(&self) -> Cow<'_, str> {}",
+        "pub fn a(&self) -> Row<'_> {}",
         &[(
-            "a reply borrows as a whole or not at all, found `'_` inside a type: write `'static`, or return an owned value",
+            "a reply can lend `&T`, `Cow<T>`, and `Option` and `Vec` of them, found `'_` inside another type: write \
+             `'static`, or return an owned value",
             "'_",
         )],
     );
     items("pub fn a(&self) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {}", &[]);
+    items(
+        "pub fn a(&self) -> Result<Option<&str>, u8> {} pub fn b<'s>(&'s self) -> Vec<Cow<'s, [u8]>> {}",
+        &[],
+    );
+    items("pub fn a(&self) -> Option<&HashMap<u8, u8>> {}", &[]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use nix::unistd::{ForkResult, Pid, getpid, getppid, setpgid};
 use super::super::last_words::{LastWords, Redirection};
 use super::super::{MARKER, copy};
 use super::charge::Backend;
-use super::{ROOM_FOR_ORDER, Server, WORDS, token};
+use super::{ROOM_FOR_ORDER, Server, WORDS};
 use crate::process::builder::Output;
 use crate::process::protocol::{self, Notice, Order, Refusal, Task};
 use crate::process::start::begin::{self, Sockets};
@@ -88,6 +88,8 @@ impl Server {
         last_words: Option<LastWords>,
     ) {
         self.pipes += usize::from(failure.is_some());
+        let token = self.next_token;
+        self.next_token += 1;
         let notice = match PidFd::open(pid) {
             Ok(pidfd) => (Notice::Born { pid: pid.as_raw().unsigned_abs() }, Some(pidfd)),
             Err(errno) => {
@@ -96,12 +98,13 @@ impl Server {
             }
         };
         // No event but the hang-up, which always counts (F3).
-        let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token(pid)));
+        let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token));
         if let Some(last_words) = &last_words {
             self.pipes += 1;
-            let _ = self.epoll.add(last_words, EpollEvent::new(EpollFlags::EPOLLIN, token(pid) | WORDS));
+            let _ = self.epoll.add(last_words, EpollEvent::new(EpollFlags::EPOLLIN, token | WORDS));
         }
         let mut backend = Backend {
+            pid,
             supervision,
             failure,
             stop_timeout,
@@ -111,8 +114,9 @@ impl Server {
             waits_for_room: false,
             is_reaped: false,
         };
-        backend.tell(&self.epoll, token(pid));
-        self.backends.insert(pid.as_raw(), backend);
+        backend.tell(&self.epoll, token);
+        self.backends.insert(token, backend);
+        self.running.insert(pid, token);
     }
 
     /// Makes the forked copy a process of its own, without anything of the server (`parent`).

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use super::super::last_words::LastWords;
 use crate::process::protocol::{self, Notice, Refusal};
@@ -15,6 +16,7 @@ use crate::sys::pidfd::PidFd;
 use crate::sys::socket;
 
 pub(super) struct Backend {
+    pub(super) pid: Pid,
     pub(super) supervision: OwnedFd,
     /// Here it leaves word if it could not begin.
     pub(super) failure: Option<OwnedFd>,

@@ -14,6 +14,8 @@
 //!   dispositions, fork handlers, lazily bound symbols. Each page and each system call of a new backend counts.
 //! * F6: it accepts a backend only while the descriptors of the next order fit too: what does not fit
 //!   the kernel cuts off, and with it the socket on which to say so.
+//! * F7: what it knows of a backend hangs on a token that no other ever gets, not on a process number, which
+//!   the kernel gives away again; and no descriptor is closed here before the epoll has let go of it.
 
 mod births;
 mod charge;
@@ -51,10 +53,10 @@ const ROOM_FOR_ORDER: usize = 16;
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
 const CHILDREN: u64 = 2;
-/// Tokens from here on are this plus the pid of a backend.
+/// Tokens from here on are those of backends, in the order of their births (F7).
 const FIRST_BACKEND: u64 = 16;
-/// Set in the token of a backend's pipe, beside its pid.
-const WORDS: u64 = 1 << 40;
+/// Set in the token of a backend's pipe.
+const WORDS: u64 = 1 << 63;
 
 struct Server {
     /// `None` once nobody can give an order any more; then the last backend's end is ours too.
@@ -63,7 +65,11 @@ struct Server {
     program: Option<PidFd>,
     events: SignalFd,
     epoll: Epoll,
-    backends: HashMap<i32, Backend>,
+    /// Those that are not reaped, and those of which there is still something to tell; by token.
+    backends: HashMap<u64, Backend>,
+    /// Tokens of those that are not reaped, whose numbers therefore are theirs.
+    running: HashMap<Pid, u64>,
+    next_token: u64,
     /// Descriptors besides those of the backends; it never opens one for longer.
     own_open_files: usize,
     /// Pipes of backends that have one.
@@ -89,13 +95,15 @@ impl Server {
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
         let strange_threads = proc_files::other_thread_names().unwrap_or_default();
         let own_open_files = proc_files::open_files().unwrap_or(ROOM_FOR_ORDER);
-        let backends = HashMap::new();
+        let (backends, running) = (HashMap::new(), HashMap::new());
         Ok(Self {
             control,
             program,
             events,
             epoll,
             backends,
+            running,
+            next_token: FIRST_BACKEND,
             own_open_files,
             pipes: 0,
             strange_threads,
@@ -116,11 +124,9 @@ impl Server {
                     CONTROL => self.receive(),
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
-                    token if token & WORDS != 0 => self.listen((token & !WORDS) - FIRST_BACKEND),
-                    token if event.events().contains(EpollFlags::EPOLLHUP) => {
-                        self.frontends_gone(token - FIRST_BACKEND);
-                    }
-                    token => self.tell_untold(token - FIRST_BACKEND),
+                    token if token & WORDS != 0 => self.listen(token & !WORDS),
+                    token if event.events().contains(EpollFlags::EPOLLHUP) => self.frontends_gone(token),
+                    token => self.tell_untold(token),
                 }
             }
             self.end_overdue();
@@ -141,8 +147,8 @@ impl Server {
 
     /// Ends with everything that came from here (F2).
     fn end(&self) -> i32 {
-        for (&pid, _) in self.backends.iter().filter(|(_, backend)| !backend.is_reaped) {
-            child::kill_group(Pid::from_raw(pid));
+        for &pid in self.running.keys() {
+            child::kill_group(pid);
         }
         0
     }
@@ -165,7 +171,9 @@ impl Server {
     fn reap(&mut self) {
         while let Ok(Some(_)) = self.events.read_signal() {}
         while let Some(Reaped { pid, reason, stack_overflow, gone_at }) = child::reap_one() {
-            if let Some(mut backend) = self.backends.remove(&pid.as_raw()) {
+            if let Some(token) = self.running.remove(&pid)
+                && let Some(backend) = self.backends.get_mut(&token)
+            {
                 if backend.failure.is_some() {
                     self.pipes -= 1;
                 }
@@ -174,24 +182,34 @@ impl Server {
                 }
                 let stderr_tail = backend.last_words.take().map_or_else(String::new, |last_words| {
                     self.pipes -= 1;
+                    let _ = self.epoll.delete(&last_words);
                     last_words.into_text()
                 });
                 let notice = Notice::Ended { reason, stack_overflow, stderr_tail, gone_at };
                 backend.untold.push((notice, None));
                 backend.is_reaped = true;
                 backend.ending = None;
-                backend.tell(&self.epoll, token(pid));
-                if !backend.untold.is_empty() {
-                    self.backends.insert(pid.as_raw(), backend);
-                }
+                backend.tell(&self.epoll, token);
+                self.forget_if_done(token);
             }
         }
     }
 
+    /// Lets go of a backend that is reaped once everything is told.
+    fn forget_if_done(&mut self, token: u64) {
+        if let Some(backend) = self.backends.get(&token)
+            && backend.is_reaped
+            && backend.untold.is_empty()
+        {
+            // F7: to close our descriptor of the socket is not enough while some other process has one.
+            let _ = self.epoll.delete(&backend.supervision);
+            self.backends.remove(&token);
+        }
+    }
+
     /// A backend has written to its standard error.
-    fn listen(&mut self, pid: u64) {
-        let Ok(pid) = i32::try_from(pid) else { return };
-        if let Some(backend) = self.backends.get_mut(&pid)
+    fn listen(&mut self, token: u64) {
+        if let Some(backend) = self.backends.get_mut(&token)
             && let Some(last_words) = &mut backend.last_words
             && !last_words.take_in()
         {
@@ -201,24 +219,21 @@ impl Server {
     }
 
     /// There is room to tell again, once whoever is told has taken something off the socket.
-    fn tell_untold(&mut self, pid: u64) {
-        let Ok(pid) = i32::try_from(pid) else { return };
-        if let Some(backend) = self.backends.get_mut(&pid) {
-            backend.tell(&self.epoll, token(Pid::from_raw(pid)));
-            if backend.is_reaped && backend.untold.is_empty() {
-                self.backends.remove(&pid);
-            }
+    fn tell_untold(&mut self, token: u64) {
+        if let Some(backend) = self.backends.get_mut(&token) {
+            backend.tell(&self.epoll, token);
+            self.forget_if_done(token);
         }
     }
 
-    fn frontends_gone(&mut self, pid: u64) {
-        let Ok(pid) = i32::try_from(pid) else { return };
-        if self.backends.get(&pid).is_some_and(|backend| backend.is_reaped) {
+    fn frontends_gone(&mut self, token: u64) {
+        let Some(backend) = self.backends.get_mut(&token) else { return };
+        // A hang-up stays true; it has been heard.
+        let _ = self.epoll.delete(&backend.supervision);
+        if backend.is_reaped {
             // Nobody is left to be told.
-            self.backends.remove(&pid);
-        } else if let Some(backend) = self.backends.get_mut(&pid) {
-            // A hang-up stays true; it has been heard.
-            let _ = self.epoll.delete(&backend.supervision);
+            self.backends.remove(&token);
+        } else {
             let now = Instant::now();
             let at = now.checked_add(backend.stop_timeout).unwrap_or(now + FOR_EVER);
             backend.ending = Some(Ending { at, signal: Signal::SIGTERM });
@@ -234,12 +249,12 @@ impl Server {
 
     fn end_overdue(&mut self) {
         let now = Instant::now();
-        for (&pid, backend) in &mut self.backends {
+        for backend in self.backends.values_mut() {
             if let Some(ending) = &mut backend.ending
                 && ending.at <= now
             {
                 // Not reaped yet, so the number is still the backend's.
-                let _ = kill(Pid::from_raw(pid), ending.signal);
+                let _ = kill(backend.pid, ending.signal);
                 *ending = Ending { at: now + TERM_GRACE, signal: Signal::SIGKILL };
             }
         }
@@ -254,8 +269,4 @@ fn bind_destructors() {
         static WITH_DESTRUCTOR: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     WITH_DESTRUCTOR.with(|_| {});
-}
-
-fn token(pid: Pid) -> u64 {
-    FIRST_BACKEND + u64::from(pid.as_raw().unsigned_abs())
 }

@@ -1,0 +1,117 @@
+//! The life of a backend: makes the actor, serves until nobody wants it any more, and ends it.
+//! Not here: the process around it (`process`), and which method a request is for (generated).
+//! Layer 6: over `link`.
+//!
+//! What a backend listens to are its *sources*: links on which requests come, timers, and descriptors
+//! that the actor watches. One thread serves them all, one thing at a time.
+
+mod links;
+mod listeners;
+mod requests;
+mod turns;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::birth::{Birth, Stillborn};
+use super::context::Context;
+use super::contract::Actor;
+use super::panics;
+use super::reply::Replies;
+use crate::errors::DecodeError;
+use crate::link::LinkEnd;
+use crate::process::BackendStart;
+use crate::wire::codec;
+use crate::wire::descriptors::{Attached, with_arrived};
+use crate::wire::kind::Kind;
+
+use links::Links;
+pub(super) use listeners::Listeners;
+pub use listeners::Registration;
+
+/// Exit status of a backend that panicked where no caller was: that of any Rust program.
+const STATUS_PANICKED: i32 = 101;
+
+/// Runs an actor of type `A` from its constructor to its drop; gives the exit status.
+pub(super) fn serve<A: Actor>(start: BackendStart) -> i32 {
+    serve_with::<A>(start, |bytes, attached| {
+        let constructor = with_arrived(attached, || codec::decode::<A::Constructor<'_>>(bytes))?;
+        let birth = Birth::new();
+        A::make(constructor, &birth);
+        Ok(birth.outcome())
+    })
+}
+
+/// Runs the actor that `make` makes, as [`serve`] does; the first message says no more than when.
+pub(super) fn serve_made<A: Actor>(start: BackendStart, make: impl FnOnce() -> A) -> i32 {
+    serve_with(start, |_, _| Ok(Ok(make())))
+}
+
+fn serve_with<A: Actor>(
+    start: BackendStart,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
+) -> i32 {
+    panics::install_hook();
+    let link = Rc::new(RefCell::new(start.link));
+    let context = Context::new(start.name);
+    match make(&link, &context, construct) {
+        Some(mut actor) => {
+            turns::run(&mut actor, &mut Links::new(link), &context);
+            end(actor, &context)
+        }
+        None => 0,
+    }
+}
+
+/// Makes the actor as the first message says; `None` if that failed, which the frontend knows then.
+fn make<A: Actor>(
+    link: &Rc<RefCell<LinkEnd>>,
+    context: &Context<A>,
+    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
+) -> Option<A> {
+    let mut arrived = links::next(link)?;
+    if arrived.kind != Kind::Construct {
+        // The spawn has come to nothing on the other side.
+        link.borrow_mut().incoming.release(arrived);
+        return None;
+    }
+    let attached = arrived.attached.take();
+    let replies = Replies::new(link, arrived.id, true);
+    let bytes = requests::payload(link, &arrived);
+    requests::tell_before_abort(link, arrived.id, true);
+    // Decoding runs code of the user too: what panics there is told like any panic.
+    let made = panics::catch(|| {
+        Ok(construct(bytes, attached)?.map(|mut actor| {
+            actor.started(context);
+            actor
+        }))
+    });
+    link.borrow_mut().incoming.release(arrived);
+    match made {
+        Ok(Ok(Ok(actor))) => {
+            replies.send::<()>(Kind::Returned, &|_| Ok(()));
+            return Some(actor);
+        }
+        Ok(Ok(Err(Stillborn::Error(bytes)))) => {
+            replies.send::<()>(Kind::Failed, &|writer| {
+                writer.extend(&bytes).map_err(|_| codec::WriteError::OutOfRoom)
+            });
+        }
+        Ok(Ok(Err(Stillborn::NotEncoded(error)))) => replies.not_encoded(&error),
+        Ok(Err(error)) => replies.not_decoded(&error),
+        Err(report) => replies.panicked(&report),
+    }
+    None
+}
+
+/// Runs the last hook and drops the actor; a panic in either has no caller but the exit status.
+fn end<A: Actor>(mut actor: A, context: &Context<A>) -> i32 {
+    let hook_panicked = panics::catch_without_caller(|| actor.stopped(context));
+    let drop_panicked = panics::catch_without_caller(|| drop(actor));
+    if hook_panicked || drop_panicked { STATUS_PANICKED } else { 0 }
+}
+
+/// Tells what nobody waits to be told.
+fn complain<A>(context: &Context<A>, what: &str) {
+    eprintln!("worker-core: backend `{}` (pid {}): {what}", context.name(), std::process::id());
+}

@@ -1,0 +1,136 @@
+//! The loop of a backend: links, timers and watched descriptors take turns.
+//! Not here: what a turn does (`requests`), and the sources themselves (`links`, `listeners`).
+//! Layer 6: over `link` and `sys::poll`.
+//!
+//! A backend with one link and nothing else, which is nearly every one, waits at that link: it spins
+//! for a moment and sleeps at its doorbell. Any other goes around:
+//!
+//! ```text
+//!   one message of each link -> timers that are due -> watched descriptors that are ready
+//!            ^                                                        |
+//!            +-- sleep at all of them, if this round brought nothing -+
+//! ```
+//!
+//! So whatever is always ready costs the others one turn of it, and no more.
+
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+
+use super::complain;
+use super::links::{self, Links, Look};
+use super::requests::{self, Flow};
+use crate::actor::context::Context;
+use crate::actor::contract::Actor;
+use crate::actor::panics;
+use crate::sys::poll::wait_any;
+
+/// How long messages may keep the loop from a look at the descriptors, which is a system call: it
+/// takes a fiftieth of that.
+const LOOK_EVERY: Duration = Duration::from_micros(25);
+
+/// Serves until asked to stop, or until the last frontend is gone and its requests are done.
+pub(super) fn run<A: Actor>(actor: &mut A, links: &mut Links, context: &Context<A>) {
+    let mut looked_at = Instant::now();
+    loop {
+        match links.only() {
+            Some(link) if !context.listeners().are_some() => {
+                let Some(arrived) = links::next(link) else { return };
+                if requests::serve(actor, link, context, arrived) == Flow::Ends {
+                    return;
+                }
+            }
+            _ => {
+                if go_around(actor, links, context, &mut looked_at) == Flow::Ends || links.count() == 0 {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// One round over all sources, with a sleep at its end if nothing came.
+fn go_around<A: Actor>(
+    actor: &mut A,
+    links: &mut Links,
+    context: &Context<A>,
+    looked_at: &mut Instant,
+) -> Flow {
+    let mut idle = true;
+    for _ in 0..links.count() {
+        if let Look::Message(link, arrived) = links.take_turn() {
+            idle = false;
+            if requests::serve(actor, &link, context, arrived) == Flow::Ends {
+                return Flow::Ends;
+            }
+        }
+    }
+    let now = Instant::now();
+    for timer in context.listeners().take_due(now) {
+        idle = false;
+        if call(actor, context, timer, "a timer") == Flow::Ends {
+            return Flow::Ends;
+        }
+    }
+    let ready = if !idle {
+        if now.saturating_duration_since(*looked_at) < LOOK_EVERY {
+            return Flow::GoesOn;
+        }
+        look(links, context, Some(now))
+    } else if links.spin() || !links.announce_sleep() {
+        // What came is served in the next round.
+        look(links, context, Some(now))
+    } else {
+        look(links, context, context.listeners().next_due())
+    };
+    *looked_at = Instant::now();
+    for (watch, is_valid) in ready {
+        if !is_valid {
+            complain(context, "a watched descriptor was closed under its watch, which is cancelled");
+            context.listeners().cancel(watch);
+        } else if call(actor, context, watch, "a watch") == Flow::Ends {
+            return Flow::Ends;
+        }
+    }
+    let cancelled = context.listeners().take_cancelled();
+    if !cancelled.is_empty() {
+        panics::catch_without_caller(|| drop(cancelled));
+    }
+    Flow::GoesOn
+}
+
+/// Looks at everything that has a descriptor, until one is ready or the deadline has come; gives the
+/// watches that are ready, and whether each still has its descriptor.
+fn look<A>(links: &mut Links, context: &Context<A>, deadline: Option<Instant>) -> Vec<(usize, bool)> {
+    let (rang, ready) = links.with_descriptors(|doorbells| {
+        context.listeners().with_watched(|watched| {
+            let watched_descriptors = watched.iter().map(|&(_, source)| source);
+            let all = doorbells.iter().copied().chain(watched_descriptors);
+            let mut polled: Vec<_> = all.map(|at| PollFd::new(at, PollFlags::POLLIN)).collect();
+            // After an error no entry shows anything: then this was a look in vain.
+            let _ = wait_any(&mut polled, deadline);
+            let seen = polled.iter().map(|entry| entry.revents().unwrap_or(PollFlags::POLLERR));
+            let seen: Vec<_> = seen.collect();
+            let (doorbells, watches) = seen.split_at(doorbells.len());
+            let rang: Vec<_> = doorbells.iter().map(|events| !events.is_empty()).collect();
+            let ready = watched.iter().zip(watches).filter(|(_, events)| !events.is_empty());
+            let ready = ready.map(|(&(index, _), events)| (index, !events.contains(PollFlags::POLLNVAL)));
+            (rang, ready.collect::<Vec<_>>())
+        })
+    });
+    links.end_sleep(|index| rang[index]);
+    ready
+}
+
+/// Runs a callback of the actor. A panic in it has no caller, and the actor lives on, as after one in a
+/// one-way method.
+fn call<A: Actor>(actor: &mut A, context: &Context<A>, index: usize, what: &str) -> Flow {
+    if let Some(mut callback) = context.listeners().take(index) {
+        requests::nobody_to_tell();
+        if let Err(report) = panics::catch(|| callback(actor, context)) {
+            complain(context, &format!("{what} {report}\n{}", report.backtrace));
+        }
+        context.listeners().put_back(index, callback);
+    }
+    if context.is_stopping() { Flow::Ends } else { Flow::GoesOn }
+}
