@@ -88,7 +88,7 @@ pub use worker_macros::{Frontend, process_actor};
 /// What generated code uses; nothing here is meant for anybody else, or stays as it is.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::actor::GenericRequest;
+    pub use crate::actor::{Access, AsyncActor, Backend, GenericRequest, HasRuntime, Tasks, has_runtime};
     pub use crate::wire::borrowed::Referent;
     pub use crate::wire::field::{ByRef, ByValue};
     pub use crate::wire::portable::{Fallible, Portable};

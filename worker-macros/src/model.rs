@@ -2,7 +2,9 @@
 //! Answers simple questions; builds no tokens and knows no rule. Layer: between `parse` and `check`/`expand`.
 
 use proc_macro2::Ident;
-use syn::{Attribute, GenericParam, Generics, Path, Signature, Type, Visibility};
+use syn::{Attribute, GenericParam, Generics, Path, ReceiverKind, Signature, Token, Type, Visibility};
+
+use crate::parse::types::bare;
 
 /// Everything the attribute knows about one annotated block.
 #[derive(Debug)]
@@ -190,6 +192,17 @@ impl Function {
         parameters.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
     }
 
+    /// Whether it takes `&mut self`.
+    pub(crate) fn takes_all(&self) -> bool {
+        match self.original.receiver().map(|receiver| &receiver.kind) {
+            Some(ReceiverKind::Reference(_, _, mutability)) => mutability.is_some(),
+            Some(ReceiverKind::Typed(_, ty)) => {
+                matches!(bare(ty), Type::Reference(reference) if reference.mutability.is_some())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the types at the call choose the code to run.
     pub(crate) fn is_generic(&self) -> bool {
         self.chosen_at_the_call().next().is_some()
@@ -205,6 +218,11 @@ pub(crate) fn arguments(parameters: &[Parameter]) -> impl Iterator<Item = &Argum
 }
 
 impl Actor {
+    /// The first `async` among its methods, which are run as tasks if there is one.
+    pub(crate) fn asyncness(&self) -> Option<&Token![async]> {
+        self.methods.iter().find_map(|method| method.function.original.asyncness.as_ref())
+    }
+
     /// All functions reachable through the frontend, in the order in which the frontend shows them.
     pub(crate) fn functions(&self) -> impl Iterator<Item = &Function> {
         let constructors = self.constructors.iter().map(|constructor| &constructor.function);

@@ -10,6 +10,7 @@ use super::birth::Birth;
 use super::context::Context;
 use super::remote::Remote;
 use super::reply::Call;
+use super::serving::Backend;
 
 /// A type that can live in a process of its own: what `#[process_actor]` implements.
 ///
@@ -25,8 +26,17 @@ pub trait Actor: Sized + 'static {
     /// Runs a constructor, in the backend.
     fn make(constructor: Self::Constructor<'_>, birth: &Birth<Self>);
 
-    /// Runs a method, in the backend.
-    fn run(&mut self, request: Self::Request<'_>, call: &Call<'_, Self>);
+    /// Runs a method, in the backend. One with `async` methods has `AsyncActor::run_async` instead.
+    fn run(&mut self, request: Self::Request<'_>, call: &Call<'_, Self>) {
+        let _ = (request, call);
+        unreachable!("`{}` runs its methods as tasks", Self::NAME)
+    }
+
+    /// Spends the backend's life; gives the exit status.
+    #[doc(hidden)]
+    fn live(backend: Backend<'_, Self>) -> i32 {
+        backend.live()
+    }
 
     /// Runs the `#[started]` hook.
     fn started(&mut self, context: &Context<Self>) {

@@ -2,6 +2,7 @@
 //! Not here: how bytes and processes work, which is everything below.
 //! Layer 6: above `process` and `calls`.
 
+mod access;
 mod birth;
 mod calling;
 mod context;
@@ -17,6 +18,7 @@ mod reply;
 pub(crate) mod room;
 mod serving;
 
+pub use access::{Access, AsyncActor, HasRuntime, Tasks, has_runtime};
 pub use birth::Birth;
 pub use context::Context;
 pub use contract::{Actor, Frontend};
@@ -26,4 +28,4 @@ pub use handle::Handle;
 pub use pending::Pending;
 pub use remote::{Remote, stop_all};
 pub use reply::Call;
-pub use serving::Registration;
+pub use serving::{Backend, Registration};

@@ -29,6 +29,8 @@ pub(super) struct Replies<'link> {
     /// A one-way request takes no reply, whatever happens.
     wanted: bool,
     answered: Cell<bool>,
+    /// It slept at the link, for room.
+    waited: Cell<bool>,
 }
 
 /// What a method gave, about to be sent.
@@ -107,7 +109,7 @@ impl<A: Actor> fmt::Debug for Call<'_, A> {
 
 impl<'link> Replies<'link> {
     pub(super) fn new(link: &'link RefCell<LinkEnd>, id: u64, wanted: bool) -> Self {
-        Self { link, id, wanted, answered: Cell::new(false) }
+        Self { link, id, wanted, answered: Cell::new(false), waited: Cell::new(false) }
     }
 
     /// Sends a reply that holds a `T`, or says why there is none.
@@ -143,6 +145,12 @@ impl<'link> Replies<'link> {
         self.wanted && !self.answered.get()
     }
 
+    /// Whether a reply has slept at the link, where it may have taken a ring for others.
+    #[cfg(feature = "tokio")]
+    pub(super) fn has_waited(&self) -> bool {
+        self.waited.get()
+    }
+
     fn try_send(&self, kind: Kind, payload: Payload<'_>) -> Result<(), String> {
         if !self.is_owed() {
             return Ok(());
@@ -158,6 +166,7 @@ impl<'link> Replies<'link> {
                 }
                 Err(SendError::NoRoom(room)) => {
                     outgoing.notify();
+                    self.waited.set(true);
                     let interest = Interest { message: false, room: Some(room) };
                     match incoming.wait(interest, None) {
                         Ok(Wake::Rung) => {}

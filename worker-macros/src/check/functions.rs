@@ -13,7 +13,7 @@ use crate::shown::shown;
 /// Arguments that can carry a `#[cfg]`: each doubles the arms of the match.
 const MOST_CONDITIONAL_ARGUMENTS: usize = 3;
 
-/// `pub unsafe fn read(&self)`, `pub async fn read(&self)`
+/// `pub unsafe fn read(&self)`, `pub async fn new() -> Self`, `pub async fn put<T>(&self, value: T)`
 pub(super) fn qualifiers(errors: &mut Errors, function: &Function) {
     if let Safety::Unsafe(unsafety) = &function.original.safety {
         errors.at(
@@ -22,10 +22,16 @@ pub(super) fn qualifiers(errors: &mut Errors, function: &Function) {
              remove its visibility",
         );
     }
-    if let Some(asyncness) = &function.original.asyncness {
+    let Some(asyncness) = &function.original.asyncness else {
+        return;
+    };
+    if function.original.receiver().is_none() {
+        errors.at(asyncness, "a constructor cannot be `async`: begin what waits in a method");
+    } else if function.is_generic() {
         errors.at(
             asyncness,
-            "an exported function cannot be `async` yet: write `fn`, or remove its visibility",
+            "a generic method cannot be `async`: make its types parameters of the actor, `impl<T> Actor<T>`, or \
+             write `fn`",
         );
     }
 }

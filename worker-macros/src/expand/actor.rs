@@ -9,7 +9,7 @@ use syn::ext::IdentExt as _;
 
 use super::arms::Pattern;
 use super::messages::Marker;
-use super::{Expansion, arms, replies};
+use super::{Expansion, arms, replies, tasks};
 use crate::model::{Constructor, Fallible, Function, Hook, HookKind, Method, Parameter};
 use crate::names;
 
@@ -22,7 +22,9 @@ pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
     let constructors = Message::constructors(expansion);
     let requests = Message::requests(expansion);
     let (constructor_ty, request_ty) = (constructors.ty(expansion, message), requests.ty(expansion, message));
-    let (make, run) = (make(expansion, &constructors), run(expansion, &requests));
+    let make = make(expansion, &constructors);
+    let tasks = tasks::implementation(expansion, &requests);
+    let run = if tasks.is_some() { tasks::life(expansion) } else { run(expansion, &requests) };
     let hooks = actor.hooks.iter().map(|hook| self::hook(expansion, hook));
     emit! {
         #cfgs
@@ -34,6 +36,7 @@ pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
             #run
             #(#hooks)*
         }
+        #tasks
     }
 }
 
@@ -56,8 +59,8 @@ pub(super) fn skeleton(expansion: &Expansion<'_>) -> TokenStream {
 }
 
 /// One of the two message enums, as its match needs it.
-struct Message<'m> {
-    name: &'m Ident,
+pub(super) struct Message<'m> {
+    pub(super) name: &'m Ident,
     borrows: bool,
     marker: Option<Marker>,
 }
@@ -83,7 +86,7 @@ impl<'m> Message<'m> {
         emit!(#name #arguments)
     }
 
-    fn never(&self) -> Option<TokenStream> {
+    pub(super) fn never(&self) -> Option<TokenStream> {
         let name = self.name;
         self.marker.as_ref().map(|_| emit!(#name::__Marker(never, _) => match never {},))
     }

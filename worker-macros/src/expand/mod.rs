@@ -18,6 +18,7 @@ mod generic;
 mod generics;
 mod messages;
 mod replies;
+mod tasks;
 mod types;
 
 use proc_macro2::{Ident, TokenStream};

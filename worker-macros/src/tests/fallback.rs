@@ -17,7 +17,7 @@ const BROKEN: [&str; 30] = [
     "pub fn with_cx(cx: &Context<Self>) -> Self {}",
     "pub fn make<T>(value: T) -> Self {}",
     "pub unsafe fn bad(&self) {}",
-    "pub async fn bad(&self) {}",
+    "pub async fn bad<T>(&self, value: T) {}",
     "pub fn bad(self) {}",
     "pub fn bad(self: Box<Self>) {}",
     "pub fn bad(&self, into: &mut Image) {}",
@@ -68,7 +68,7 @@ fn the_frontend_survives_every_mistake() {
 
 #[test]
 fn a_method_with_a_mistake_keeps_its_signature() {
-    let text = fallback("pub async fn fetch(&self, url: String) -> Result<Page, Gone> {}");
+    let text = fallback("pub unsafe fn fetch(&self, url: String) -> Result<Page, Gone> {}");
     assert!(text.contains("::core::result::Result<Page, ::worker_core::CallError<Gone>>"), "{text}");
     let text = fallback("pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {}");
     assert!(text.contains("::std::boxed::Box<dyn Iterator<Item = Row>"), "{text}");

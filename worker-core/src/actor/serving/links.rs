@@ -17,6 +17,8 @@ pub(super) struct Links {
     all: Vec<Peer>,
     /// Whose turn it is.
     turn: usize,
+    /// How often links have come and gone.
+    changes: u64,
 }
 
 /// One link, and whether its other end is still there.
@@ -33,7 +35,7 @@ pub(super) enum Look {
 
 impl Links {
     pub(super) fn new(first: Rc<RefCell<LinkEnd>>) -> Self {
-        Self { all: vec![Peer { link: first, gone: false }], turn: 0 }
+        Self { all: vec![Peer { link: first, gone: false }], turn: 0, changes: 0 }
     }
 
     /// The link, if there is exactly one.
@@ -49,6 +51,12 @@ impl Links {
         self.all.len()
     }
 
+    /// Differs from one set of links to the next.
+    #[cfg(feature = "tokio")]
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Looks at the link whose turn it is (T1), and passes the turn on.
     pub(super) fn take_turn(&mut self) -> Look {
         self.turn = if self.turn + 1 < self.all.len() { self.turn + 1 } else { 0 };
@@ -60,6 +68,7 @@ impl Links {
             // Its last words are taken in; or it makes no sense, and there is nothing to serve on it.
             Ok(None) | Err(_) => {
                 self.all.swap_remove(self.turn);
+                self.changes += 1;
                 Look::Nothing
             }
         }

@@ -5,14 +5,19 @@
 //! What a backend listens to are its *sources*: links on which requests come, timers, and descriptors
 //! that the actor watches. One thread serves them all, one thing at a time.
 
+mod hooks;
 mod links;
 mod listeners;
 mod requests;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod turns;
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
+use super::access::AsyncActor;
 use super::birth::{Birth, Stillborn};
 use super::context::Context;
 use super::contract::Actor;
@@ -47,19 +52,52 @@ pub(super) fn serve_made<A: Actor>(start: BackendStart, make: impl FnOnce() -> A
     serve_with(start, |_, _| Ok(Ok(make())))
 }
 
-fn serve_with<A: Actor>(
+fn serve_with<A: Actor>(start: BackendStart, construct: impl FnOnce(&[u8], Attached) -> Made<A>) -> i32 {
+    A::live(Backend { start, construct: Box::new(construct) })
+}
+
+/// What a constructor came to; an outer error is that of its arguments.
+type Made<A> = Result<Result<A, Stillborn>, DecodeError>;
+
+/// Makes the actor from the first message.
+type Construct<'make, A> = Box<dyn FnOnce(&[u8], Attached) -> Made<A> + 'make>;
+
+/// A backend before its life.
+pub struct Backend<'make, A> {
     start: BackendStart,
-    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
-) -> i32 {
-    panics::install_hook();
-    let link = Rc::new(RefCell::new(start.link));
-    let context = Context::new(start.name);
-    match make(&link, &context, construct) {
-        Some(mut actor) => {
-            turns::run(&mut actor, &mut Links::new(link), &context);
-            end(actor, &context)
+    construct: Construct<'make, A>,
+}
+
+impl<A: Actor> Backend<'_, A> {
+    /// Lives, one request at a time; gives the exit status.
+    pub fn live(self) -> i32 {
+        panics::install_hook();
+        let link = Rc::new(RefCell::new(self.start.link));
+        let context = Context::new(self.start.name);
+        match make(&link, &context, self.construct) {
+            Some(mut actor) => {
+                turns::run(&mut actor, &mut Links::new(link), &context);
+                end(actor, &context)
+            }
+            None => 0,
         }
-        None => 0,
+    }
+
+    /// Lives in a runtime of its own; gives the exit status.
+    pub fn live_async(self) -> i32
+    where
+        A: AsyncActor,
+    {
+        #[cfg(feature = "tokio")]
+        return tasks::live(self);
+        #[cfg(not(feature = "tokio"))]
+        unreachable!("without the feature `tokio` an actor with `async` methods does not compile");
+    }
+}
+
+impl<A> fmt::Debug for Backend<'_, A> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Backend").field("name", &self.start.name).finish_non_exhaustive()
     }
 }
 
@@ -67,7 +105,7 @@ fn serve_with<A: Actor>(
 fn make<A: Actor>(
     link: &Rc<RefCell<LinkEnd>>,
     context: &Context<A>,
-    construct: impl FnOnce(&[u8], Attached) -> Result<Result<A, Stillborn>, DecodeError>,
+    construct: impl FnOnce(&[u8], Attached) -> Made<A>,
 ) -> Option<A> {
     let mut arrived = links::next(link)?;
     if arrived.kind != Kind::Construct {

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::complain;
+use super::{complain, hooks};
 use crate::actor::context::Context;
 use crate::actor::contract::Actor;
 use crate::actor::reply::{Call, Replies};
@@ -72,15 +72,8 @@ fn handle<A: Actor>(
     let call = Call::new(replies, context);
     match kind {
         Kind::GenericRequest | Kind::GenericOneWay => generic::invoke(bytes, actor, &call),
-        // Requests like any other, so a hook runs after what was sent before it, and its panic is told.
-        Kind::Activate => {
-            actor.activate(context);
-            replies.send::<()>(Kind::Returned, &|_| Ok(()));
-            Ok(())
-        }
-        Kind::Deactivate => {
-            actor.deactivate(context);
-            replies.send::<()>(Kind::Returned, &|_| Ok(()));
+        kind if hooks::is_hook(kind) => {
+            hooks::run(actor, kind, context, replies);
             Ok(())
         }
         _ => {

@@ -101,7 +101,11 @@ fn go_around<A: Actor>(
 
 /// Looks at everything that has a descriptor, until one is ready or the deadline has come; gives the
 /// watches that are ready, and whether each still has its descriptor.
-fn look<A>(links: &mut Links, context: &Context<A>, deadline: Option<Instant>) -> Vec<(usize, bool)> {
+pub(super) fn look<A>(
+    links: &mut Links,
+    context: &Context<A>,
+    deadline: Option<Instant>,
+) -> Vec<(usize, bool)> {
     let (rang, ready) = links.with_descriptors(|doorbells| {
         context.listeners().with_watched(|watched| {
             let watched_descriptors = watched.iter().map(|&(_, source)| source);
@@ -124,7 +128,7 @@ fn look<A>(links: &mut Links, context: &Context<A>, deadline: Option<Instant>) -
 
 /// Runs a callback of the actor. A panic in it has no caller, and the actor lives on, as after one in a
 /// one-way method.
-fn call<A: Actor>(actor: &mut A, context: &Context<A>, index: usize, what: &str) -> Flow {
+pub(super) fn call<A: Actor>(actor: &mut A, context: &Context<A>, index: usize, what: &str) -> Flow {
     if let Some(mut callback) = context.listeners().take(index) {
         requests::nobody_to_tell();
         if let Err(report) = panics::catch(|| callback(actor, context)) {

@@ -12,9 +12,18 @@ fn exported_functions_are_plain() {
             "unsafe",
         )],
     );
+    items("pub async fn a(&self) {} #[oneway] pub async fn b(&mut self) {}", &[]);
     items(
-        "pub async fn a(&self) {}",
-        &[("an exported function cannot be `async` yet: write `fn`, or remove its visibility", "async")],
+        "pub async fn open(n: u8) -> Self {}",
+        &[("a constructor cannot be `async`: begin what waits in a method", "async")],
+    );
+    items(
+        "pub async fn a<T: Bound>(&self, t: T) {}",
+        &[(
+            "a generic method cannot be `async`: make its types parameters of the actor, `impl<T> Actor<T>`, or write \
+            `fn`",
+            "async",
+        )],
     );
     let by_value = "`self` by value would take the actor out of its process: write `&self` or `&mut self`";
     items("pub fn a(self) {}", &[(by_value, "self")]);

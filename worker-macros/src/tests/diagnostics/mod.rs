@@ -47,7 +47,7 @@ fn good_blocks_have_no_diagnostics() {
 fn all_mistakes_are_reported_at_once() {
     block(
         "frontent = A",
-        "impl Decoder { #[oneway] pub fn a(self, n: &mut u8) -> u8 {} pub fn stop(&self) {} pub async fn b(&self) {} }",
+        "impl Decoder { #[oneway] pub fn a(self, n: &mut u8) -> u8 {} pub fn stop(&self) {} pub async fn b<T>(&self) {} }",
         &[
             (&format!("unknown option `frontent`: expected {ALL_OPTIONS}"), "frontent"),
             (
@@ -58,7 +58,11 @@ fn all_mistakes_are_reported_at_once() {
                 "`&mut u8` cannot reach into another process: take it by value and return the new one",
                 "&mut u8",
             ),
-            ("an exported function cannot be `async` yet: write `fn`, or remove its visibility", "async"),
+            (
+                "a generic method cannot be `async`: make its types parameters of the actor, `impl<T> Actor<T>`, or \
+                write `fn`",
+                "async",
+            ),
             ("`self` by value would take the actor out of its process: write `&self` or `&mut self`", "self"),
             ("a one-way call has no reply, found `-> u8`: remove it, or remove `#[oneway]`", "u8"),
             (

@@ -1,0 +1,83 @@
+//! An actor with `async` methods: its requests run as tasks.
+//! Input: `pub async fn fetch(&self, url: String) -> Page`
+//! Output: `FetcherRequest::Fetch { url } => call.reply(access.beside().fetch(url).await).carry(),`
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote_spanned;
+use syn::spanned::Spanned as _;
+
+use super::actor::{Message, allow_deprecated};
+use super::arms::Pattern;
+use super::{Expansion, arms, replies, types};
+use crate::model::Method;
+use crate::names::generated_at;
+
+/// Instead of `run`: a life with a runtime.
+pub(super) fn life(expansion: &Expansion<'_>) -> TokenStream {
+    let runtime = expansion.runtime;
+    emit! {
+        fn live(backend: #runtime::__private::Backend<'_, Self>) -> i32 {
+            backend.live_async()
+        }
+    }
+}
+
+/// `impl AsyncActor for Fetcher`, if there is an `async` method.
+pub(super) fn implementation(expansion: &Expansion<'_>, requests: &Message<'_>) -> Option<TokenStream> {
+    let (actor, runtime) = (expansion.actor, expansion.runtime);
+    // A build without tokio refuses it there.
+    let at = generated_at(actor.asyncness()?.span());
+    let located = types::located(runtime, at);
+    let check = quote_spanned! {at=>
+        const _: fn() = #located::__private::has_runtime::<#located::__private::Tasks>;
+    };
+    let (cfgs, self_ty) = (expansion.cfgs(), &actor.self_ty);
+    let (declaration, where_clause) =
+        (expansion.generics.declaration(None), &expansion.generics.where_clause);
+    let methods = || expansion.plain_methods();
+    let exclusive = methods().map(|method| exclusive(requests.name, method));
+    let arms = methods().map(|method| arm(runtime, requests.name, method));
+    let (never, never_run) = (requests.never(), requests.never());
+    let allow = allow_deprecated(methods().map(|method| &method.function));
+    let mutability = methods().any(|method| method.function.takes_all()).then(|| emit!(mut));
+    Some(emit! {
+        #cfgs
+        #check
+        #cfgs
+        impl #declaration #runtime::__private::AsyncActor for #self_ty #where_clause {
+            fn is_exclusive(request: &Self::Request<'_>) -> bool {
+                match request {
+                    #(#exclusive)*
+                    #never
+                }
+            }
+            #allow
+            async fn run_async(
+                #mutability access: #runtime::__private::Access<'_, Self>,
+                request: Self::Request<'_>,
+                call: &#runtime::Call<'_, Self>,
+            ) {
+                match request {
+                    #(#arms)*
+                    #never_run
+                }
+            }
+        }
+    })
+}
+
+fn exclusive(message: &Ident, method: &Method) -> TokenStream {
+    let (cfgs, variant) = (&method.function.carried.cfgs, &method.function.variant);
+    let takes_all = method.function.takes_all();
+    emit!(#(#cfgs)* #message::#variant { .. } => #takes_all,)
+}
+
+fn arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
+    let function = &method.function;
+    let name = &function.name;
+    let access = if function.takes_all() { emit!(access.alone()) } else { emit!(access.beside()) };
+    let wait = function.original.asyncness.map(|_| emit!(.await));
+    arms::arms(&Pattern::variant(message, function), function, &emit!(call.context()), |values| {
+        replies::answer(runtime, method, emit!(#access.#name(#values) #wait))
+    })
+}
