@@ -65,6 +65,7 @@ mod link;
 mod pool;
 mod process;
 mod ring;
+pub mod select;
 mod sys;
 mod wire;
 
@@ -81,6 +82,7 @@ pub use pool::{Lease, Map, Ordered, Pool, PoolBuilder, Progress, Share, Unordere
 pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };
+pub use select::Select;
 pub use wire::borrowed::Ref;
 pub use wire::descriptor::{self, Descriptor};
 pub use worker_macros::{Frontend, process_actor};

@@ -7,4 +7,4 @@ mod table;
 mod watch;
 
 pub(crate) use client::{Client, Death, Ending, Fault, NotNow, Outcome, Seen, Ticket};
-pub(crate) use watch::{Key, is_in_runtime, on_thread};
+pub(crate) use watch::{Key as WatchKey, is_in_runtime, on_thread, run_aside};

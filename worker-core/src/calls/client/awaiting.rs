@@ -148,8 +148,12 @@ impl Client {
         }
     }
 
+    /// Whether a call is neither over nor forgotten.
+    pub(crate) fn is_in_flight(&self, ticket: Ticket) -> bool {
+        self.state().table.holds(ticket.id)
+    }
+
     /// Ends what [`Client::register`] began; the call goes on.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(crate) fn unregister(&self, ticket: Ticket) {
         let left = self.state().table.unset_task(ticket.id);
         drop(left);

@@ -140,7 +140,7 @@ pub(super) fn begin(client: &Arc<Client>, key: Key) -> io::Result<End> {
 }
 
 /// Finds out how a backend ended, where that may take its time: on the runtime's pool, or on a thread.
-pub(super) fn run_aside(dying: Dying) {
+pub(crate) fn run_aside(dying: Dying) {
     #[cfg(feature = "tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         // Dropped without having been run, it leaves the end to others to find.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::alarm::Alarm;
-use crate::calls::{Key, Seen, Ticket};
+use crate::calls::{Seen, Ticket, WatchKey};
 use crate::process::Life;
 use crate::sys::poll::wait_any_readable;
 
@@ -25,7 +25,7 @@ pub(super) struct Awaiter {
 #[derive(Debug)]
 struct Watched {
     life: Arc<Life>,
-    key: Key,
+    key: WatchKey,
     bell: Arc<OwnedFd>,
     /// Somebody else leads, and may need the ring: the bell is left alone until we are woken.
     led: bool,
