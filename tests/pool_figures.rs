@@ -91,7 +91,7 @@ fn throughput(effort: &Effort, workers: usize, item: Duration, report: &mut Repo
     for _ in 0..effort.rounds {
         ours.push(per_item(items, || {
             let mut sum = 0_u64;
-            for (_, result) in pool.map_unordered(0..items, |worker, n| worker.run_async(n, item)) {
+            for (_, result) in pool.map_unordered(0..items, |worker, n| worker.work_async(n, item)) {
                 sum += result.map_err(|error| error.to_string())?;
             }
             Ok(sum)
@@ -137,7 +137,7 @@ fn per_item(items: u64, run: impl FnOnce() -> Result<u64, String>) -> Outcome<f6
 fn killers(effort: &Effort, workers: usize, report: &mut Report) -> Outcome<()> {
     let items = effort.items_with_killers;
     let pool = Pool::<WorkerFrontend>::builder().size(workers).spare(1).spawn(WorkerFrontend::spawn_with)?;
-    let mut measure = |every: u64| -> Outcome<(f64, u64)> {
+    let measure = |every: u64| -> Outcome<(f64, u64)> {
         let start = Instant::now();
         let mut failed = 0;
         for (index, result) in
@@ -228,7 +228,7 @@ fn after_death(pool: &Pool<WorkerFrontend>) -> Outcome<f64> {
     process.kill()?;
     process.wait();
     let start = Instant::now();
-    let value = pool.take()?.run(7, Duration::ZERO)?;
+    let value = pool.take()?.work(7, Duration::ZERO)?;
     let taken = start.elapsed();
     if value == answer(7) { Ok(micros(taken)) } else { Err(format!("the answer is {value}").into()) }
 }

@@ -39,7 +39,7 @@ impl Worker {
         Self
     }
 
-    pub fn run(&self, n: u64, time: Duration) -> u64 {
+    pub fn work(&self, n: u64, time: Duration) -> u64 {
         work(n, time)
     }
 

@@ -43,15 +43,15 @@ impl ::worker_core::Actor for Session {
     }
     fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
-            SessionRequest::Add { entry } => call.reply(self.add(entry)).carry(),
+            SessionRequest::Add { entry } => call.reply(Self::add(self, entry)).carry(),
         }
     }
     fn activate(&mut self, context: &::worker_core::Context<Self>) {
-        self.fresh(context);
+        Self::fresh(self, context);
     }
     #[cfg(unix)]
     fn deactivate(&mut self, _context: &::worker_core::Context<Self>) {
-        self.idle();
+        Self::idle(self);
     }
 }
 /// The frontend of [`Session`]: the actor lives in a process of its own, and each method here is a message to it.
