@@ -50,3 +50,6 @@ mod r#async {}
 
 #[doc = include_str!("../../docs/actors_together.md")]
 mod actors_together {}
+
+#[doc = include_str!("../../docs/pools.md")]
+mod pools {}
