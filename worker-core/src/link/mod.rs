@@ -19,7 +19,7 @@ mod socket;
 mod spin;
 
 pub(crate) use outbox::Outbox;
-pub(crate) use shared::SharedParts;
+pub(crate) use shared::{LinkParts, SharedParts};
 pub(crate) use socket::SocketParts;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -185,6 +185,16 @@ pub(crate) fn create(kind: LinkKind, beside: Arc<Beside>) -> io::Result<NewLink>
         LinkKind::Shared => SharedParts::create(beside),
         LinkKind::Socket => SocketParts::create(),
     }
+}
+
+/// Makes the frontend's end of a link that was made ahead, as [`LinkParts`].
+pub(crate) fn open_ours(descriptors: Vec<OwnedFd>, beside: Arc<Beside>) -> io::Result<LinkEnd> {
+    SharedParts::open_ours(descriptors, beside)
+}
+
+/// Makes the backend's end of such a link, with the pages that the first messages need.
+pub(crate) fn open_ahead(descriptors: Vec<OwnedFd>, beside: OwnedFd) -> io::Result<LinkEnd> {
+    SharedParts::open_ahead(descriptors, Arc::new(Beside::from(beside)))
 }
 
 /// Makes the backend's end from what travelled.
@@ -453,6 +463,14 @@ impl Herald {
 }
 
 impl LinkEnd {
+    /// The socket beside the link, where the link itself needs one.
+    pub(crate) fn beside(&self) -> Option<Arc<Beside>> {
+        match &self.outgoing {
+            Outgoing::Shared(half) => Some(half.beside()),
+            Outgoing::Socket(_) => None,
+        }
+    }
+
     /// The descriptors of this end.
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         both!(Incoming, &self.incoming, half => half.descriptors())

@@ -71,11 +71,12 @@ pub(super) struct Given {
     pub(super) is_thread: bool,
 }
 
+/// That a process, or a thread that stands for one, came to be.
 #[derive(Debug)]
-struct Birth {
-    pid: u32,
+pub(super) struct Birth {
+    pub(super) pid: u32,
     /// Readable at the end, and of a process its pidfd.
-    pidfd: PidFd,
+    pub(super) pidfd: PidFd,
 }
 
 impl Body {
@@ -88,12 +89,10 @@ impl Body {
         mut keeper: Keeper,
         held: Held,
     ) -> Self {
-        let birth = OnceLock::new();
+        let birth = keeper.take_birth().map_or_else(OnceLock::new, |birth| OnceLock::from(Ok(birth)));
         let target = Arc::new(Target::new(id, &name));
-        if let Some(descriptor) = keeper.take_thread() {
-            let pidfd = PidFd::from(descriptor);
-            target.set_pid(std::process::id());
-            birth.get_or_init(|| Ok(Birth { pid: std::process::id(), pidfd }));
+        if let Some(Ok(Birth { pid, .. })) = birth.get() {
+            target.set_pid(*pid);
         }
         Self {
             name,
@@ -324,6 +323,7 @@ impl Body {
             Notice::Born { pid } => {
                 let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
                 self.target.set_pid(pid);
+                self.keeper.order_was_accepted();
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),

@@ -21,7 +21,7 @@ use crate::calls::{Client, identity};
 use crate::link::beside::Beside;
 use crate::link::{self, Herald, LinkKind, NewLink, newcomers};
 use crate::sys::held::Held;
-use crate::sys::limits::with_descriptors;
+use crate::sys::limits::{self, with_descriptors};
 use crate::sys::pidfd::PidFd;
 use crate::wire::descriptors;
 use crate::wire::reason::{not_decoded, not_encoded};
@@ -75,7 +75,9 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
     let (beside, far_end) = with_descriptors(Beside::pair)?;
     let beside = Arc::new(beside);
     let link = with_descriptors(|| link::create(travelling.link, Arc::clone(&beside)))?;
-    let NewLink { kind, ours, theirs } = link;
+    let NewLink { kind, mut ours, theirs } = link;
+    // What its builder said of that is the spawner's; without, it is this.
+    ours.incoming.limit(limits::half_of_all_memory_bytes());
     newcomers::knock(door.as_fd(), kind, identity::holder(), &far_end, &theirs)?;
     // The backend has its ends, or is gone; held here too, its end would not show.
     drop((far_end, theirs, beside));

@@ -13,6 +13,7 @@ use super::layout::{Direction, TAKEN_POSITION_OFFSET};
 use super::parcels::Parcels;
 use super::side::Side;
 use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_WITHDRAWN};
+use crate::link::beside::Beside;
 use crate::link::{Payload, Room, SendError, Sent};
 use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
 use crate::ring::{Full, Header, Memory, Producer, Reservation};
@@ -250,6 +251,10 @@ impl Outgoing {
             None => {}
         }
         true
+    }
+
+    pub(crate) fn beside(&self) -> Arc<Beside> {
+        Arc::clone(&self.side.beside)
     }
 
     pub(super) fn side(&self) -> Arc<Side> {

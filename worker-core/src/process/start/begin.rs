@@ -34,6 +34,10 @@ pub(crate) type Entry = fn(BackendStart) -> i32;
 /// Exit status of a process that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
 
+/// How much a backend uses of its stack and of its heap before it runs code of the user, roughly.
+const STACK_BYTES: usize = 16 * 1024;
+const HEAP_BYTES: usize = 8 * 1024;
+
 /// Exit status of a backend whose runtime panicked: that of any Rust program.
 const STATUS_PANICKED: i32 = 101;
 
@@ -76,26 +80,57 @@ pub(in crate::process) fn backend(
     let door = Arc::new(Beside::from(beside));
     let link = link::open(link, parts, Arc::clone(&door)).map_err(|error| Refusal::Other(error.to_string()));
     match link.and_then(|link| surroundings.settings.limit().map(|()| link)) {
-        Ok(mut link) => {
-            identity::set_of_process(surroundings.id);
-            link.peer = surroundings.spawner;
+        Ok(link) => {
             drop(failure);
-            child::close_in_forks(&link.descriptors());
-            child::close_in_forks(&[door.as_fd()]);
-            if surroundings.waits_for_debugger {
-                debugger::wait(&surroundings.name);
-            }
-            let Surroundings { name, id, .. } = surroundings;
-            let start = BackendStart { name, id, link, door };
-            // A panic of the runtime itself must not go on into frames whose descriptors are closed. The
-            // hook has printed it.
-            let status = panic::catch_unwind(AssertUnwindSafe(|| run.call(start))).unwrap_or(STATUS_PANICKED);
-            // Not `_exit`: what the program has registered for its end, such as the writer of a
-            // coverage profile, runs in a backend too.
-            std::process::exit(status)
+            live(surroundings, link, door, run)
         }
         Err(refusal) => fail(failure.as_ref(), refusal),
     }
+}
+
+/// Turns a process that was forked ahead, and has its link open, into the backend that the order is for.
+pub(in crate::process) fn backend_in_spare(order: Order, descriptors: Vec<OwnedFd>, link: LinkEnd) -> ! {
+    let Order { task: Task::Backend { entry, .. }, surroundings, .. } = order else {
+        child::exit_now(STATUS_NOT_STARTED)
+    };
+    // N4 of `fork_server::spares`: the server has found the entry before.
+    let Ok(entry) = resolve::<Entry>(&entry) else { child::exit_now(STATUS_NOT_STARTED) };
+    surround(&surroundings, descriptors);
+    // Only links in shared memory are made ahead.
+    let Some(door) = link.beside() else { child::exit_now(STATUS_NOT_STARTED) };
+    live(surroundings, link, door, Run::Function(entry))
+}
+
+/// The life of a backend that has everything.
+fn live(surroundings: Surroundings, mut link: LinkEnd, door: Arc<Beside>, run: Run) -> ! {
+    child::close_in_forks(&link.descriptors());
+    child::close_in_forks(&[door.as_fd()]);
+    identity::set_of_process(surroundings.id);
+    link.peer = surroundings.spawner;
+    if surroundings.waits_for_debugger {
+        debugger::wait(&surroundings.name);
+    }
+    let Surroundings { name, id, .. } = surroundings;
+    let start = BackendStart { name, id, link, door };
+    // A panic of the runtime itself must not go on into frames whose descriptors are closed. The
+    // hook has printed it.
+    let status = panic::catch_unwind(AssertUnwindSafe(|| run.call(start))).unwrap_or(STATUS_PANICKED);
+    // Not `_exit`: what the program has registered for its end, such as the writer of a
+    // coverage profile, runs in a backend too.
+    std::process::exit(status)
+}
+
+/// Touches what the beginning of a backend touches, while nobody waits for it.
+///
+/// Each page that a fork touches first is a fault, and some twenty of them are a tenth of a spawn.
+pub(in crate::process) fn warm_up() {
+    let stack = [0_u8; STACK_BYTES];
+    std::hint::black_box(&stack);
+    let heap: Vec<u8> = vec![1; HEAP_BYTES];
+    std::hint::black_box(&heap);
+    // The loader's list of modules, and what reads messages.
+    let here = CodeAddress::of(warm_up as *const () as usize);
+    let _ = here.map(|here| (here.resolve(), protocol::decode::<CodeAddress>(&protocol::encode(&here))));
 }
 
 /// What a new process can say something on.
@@ -140,7 +175,7 @@ fn surround(surroundings: &Surroundings, descriptors: Vec<OwnedFd>) -> Vec<Owned
         let _ = fchdir(directory);
     }
     if surroundings.has_waits
-        && let Some(table) = descriptors.next_back()
+        && let Some(table) = descriptors.next()
     {
         waits::inherit(table);
     }

@@ -58,7 +58,7 @@ pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
     }
     if surroundings.has_waits {
         // It has that already, too.
-        drop(descriptors.pop());
+        drop(descriptors.remove(0));
     }
     let door = Arc::new(Beside::from(far_end));
     let mut link = link::open(kind, descriptors, Arc::clone(&door))?;
