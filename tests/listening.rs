@@ -272,7 +272,7 @@ fn socket_at(path: &PathBuf, listener: &ListenerFrontend, whole: bool) -> UnixSt
     let socket = UnixListener::bind(path).unwrap();
     listener.connect(path, whole).unwrap();
     let (stream, _) = socket.accept().unwrap();
-    std::fs::remove_file(path).unwrap();
+    fs::remove_file(path).unwrap();
     stream
 }
 
@@ -320,7 +320,7 @@ fn calls_and_a_descriptor_that_is_always_ready_take_turns() {
         let gate = UnixListener::bind(&path).unwrap();
         listener.hold(&path).unwrap();
         let (mut held, _) = gate.accept().unwrap();
-        std::fs::remove_file(&path).unwrap();
+        fs::remove_file(&path).unwrap();
         for _ in 0..100 {
             listener.note().unwrap();
         }
