@@ -187,7 +187,7 @@ impl Listener {
 }
 
 #[test]
-fn a_control_message_is_served_within_one_frame_while_frames_flow() {
+fn a_control_message_is_served_between_two_frames_while_frames_flow() {
     const SLOTS: u32 = 16;
     let _watchdog = watchdog();
     for link in LINKS {
@@ -206,7 +206,8 @@ fn a_control_message_is_served_within_one_frame_while_frames_flow() {
             for (passed, answer) in (1..).zip(answers) {
                 let (frames, _) = answer.wait().unwrap();
                 let since = frames - turn * SLOTS;
-                assert!(since <= passed, "{since} frames before the answer to message {passed}, {link:?}");
+                // One for each message; and one more where the turn of the frames came last and comes first again.
+                assert!(since <= passed + 1, "{since} frames before the answer to message {passed}, {link:?}");
             }
             fs::remove_file(gate).unwrap();
             eventually("the frames are read", || listener.frames().unwrap().0 == (turn + 1) * SLOTS);
