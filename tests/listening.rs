@@ -207,7 +207,10 @@ fn a_control_message_is_served_between_two_frames_while_frames_flow() {
                 let (frames, _) = answer.wait().unwrap();
                 let since = frames - turn * SLOTS;
                 // One for each message; and one more where the turn of the frames came last and comes first again.
-                assert!(since <= passed + 1, "{since} frames before the answer to message {passed}, {link:?}");
+                assert!(
+                    since <= passed + 1,
+                    "{since} frames before the answer to message {passed}, {link:?}"
+                );
             }
             fs::remove_file(gate).unwrap();
             eventually("the frames are read", || listener.frames().unwrap().0 == (turn + 1) * SLOTS);
