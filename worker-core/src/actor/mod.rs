@@ -16,6 +16,7 @@ mod pending;
 mod remote;
 mod reply;
 mod serving;
+mod streaming;
 
 pub use access::{Access, AsyncActor, HasRuntime, Tasks, has_runtime};
 pub use birth::Birth;
@@ -28,3 +29,4 @@ pub use pending::Pending;
 pub use remote::{Remote, stop_all};
 pub use reply::Call;
 pub use serving::{Backend, Registration};
+pub use streaming::Stream;
