@@ -1,6 +1,6 @@
 //! The figures that the library promises, each beside the bare primitive it stands on, in one run.
 //!
-//! `cargo bench -p tests --bench figures -- [--quick] [calls|spawn|idle|many|channels]...`
+//! `cargo bench -p tests --bench figures -- [--quick] [calls|spawn|idle|many|channels|select]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
 //! the median of the rounds, the ratio of two medians, the range of the ratios of single rounds, and
@@ -23,6 +23,8 @@ mod many;
 mod partner;
 #[path = "figures/report.rs"]
 mod report;
+#[path = "figures/select.rs"]
+mod select;
 #[path = "figures/small.rs"]
 mod small;
 #[path = "figures/spawn.rs"]
@@ -39,12 +41,13 @@ use small::SmallProcess;
 
 type Figure = fn(&Effort, &mut SmallProcess, &mut Report) -> Result<(), Box<dyn Error>>;
 
-const FIGURES: [(&str, Figure); 5] = [
+const FIGURES: [(&str, Figure); 6] = [
     ("calls", |effort, _, report| calls::measure(effort, report)),
     ("spawn", spawn::measure),
     ("idle", |effort, _, report| idle::measure(effort, report)),
     ("many", many::measure),
     ("channels", |effort, _, report| channels::measure(effort, report)),
+    ("select", |effort, _, report| select::measure(effort, report)),
 ];
 
 fn main() -> ExitCode {

@@ -66,10 +66,12 @@ impl Options {
             match argument.as_str() {
                 "--bench" => is_bench = true,
                 "--quick" => quick = true,
-                "--help" | "-h" => return Err("[--quick] [calls|spawn|idle|many|channels]...".to_owned()),
+                "--help" | "-h" => {
+                    return Err("[--quick] [calls|spawn|idle|many|channels|select]...".to_owned());
+                }
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "unknown option `{option}`; [--quick] [calls|spawn|idle|many|channels]..."
+                        "unknown option `{option}`; [--quick] [calls|spawn|idle|many|channels|select]..."
                     ));
                 }
                 _ => filters.push(argument),

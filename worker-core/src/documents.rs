@@ -20,6 +20,9 @@ mod frames {}
 #[doc = include_str!("../../docs/channels.md")]
 mod channels {}
 
+#[doc = include_str!("../../docs/select.md")]
+mod select {}
+
 #[doc = include_str!("../../docs/architecture.md")]
 mod architecture {}
 

@@ -64,6 +64,7 @@ mod group;
 mod link;
 mod process;
 mod ring;
+pub mod select;
 mod sys;
 mod wire;
 
@@ -78,6 +79,7 @@ pub use group::{Group, GroupError, Strategy};
 pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };
+pub use select::Select;
 pub use wire::borrowed::Ref;
 pub use wire::descriptor::{self, Descriptor};
 pub use worker_macros::{Frontend, process_actor};

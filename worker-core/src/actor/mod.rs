@@ -26,6 +26,7 @@ pub use crossing::Crossing;
 pub use generic::GenericRequest;
 pub use handle::Handle;
 pub use pending::Pending;
+pub(crate) use pending::Whereabouts;
 pub use remote::{Remote, stop_all};
 pub use reply::Call;
 pub use serving::{Backend, Registration};

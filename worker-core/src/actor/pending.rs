@@ -54,6 +54,14 @@ enum State<T, E> {
     Done(Option<Result<T, CallError<E>>>),
 }
 
+/// Where a call is.
+#[derive(Debug)]
+pub(crate) enum Whereabouts {
+    Departing(Arc<Departure>),
+    InFlight(Arc<Life>, Ticket),
+    Done,
+}
+
 impl<T, E> Pending<T, E> {
     pub(super) fn new(
         started: Result<(Arc<Life>, Ticket), CallError<E>>,
@@ -79,6 +87,15 @@ impl<T, E> Pending<T, E> {
             Departed::InFlight(life, ticket) => State::InFlight(life, ticket),
             Departed::Failed { fault, killed } => State::Done(Some(Err(fault_error::<E, E>(fault, killed)))),
         };
+    }
+
+    /// Where the call is, for whoever waits for it beside other things.
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        match &self.state {
+            State::Departing(departure) => Whereabouts::Departing(Arc::clone(departure)),
+            State::InFlight(life, ticket) => Whereabouts::InFlight(Arc::clone(life), *ticket),
+            State::Done(_) => Whereabouts::Done,
+        }
     }
 
     /// A call that did not leave.

@@ -6,5 +6,5 @@ mod client;
 mod table;
 mod watch;
 
-pub(crate) use client::{Client, Death, Ending, Fault, NotNow, Outcome, Ticket};
-pub(crate) use watch::{is_in_runtime, on_thread};
+pub(crate) use client::{Client, Death, Ending, Fault, NotNow, Outcome, Seen, Ticket};
+pub(crate) use watch::{Key as WatchKey, is_in_runtime, on_thread, run_aside};

@@ -122,6 +122,11 @@ impl Table {
         self.slot(id).is_some_and(|slot| matches!(slot.state, State::Waiting(_)))
     }
 
+    /// Whether a call is there, answered or not.
+    pub(crate) fn holds(&mut self, id: u64) -> bool {
+        self.slot(id).is_some()
+    }
+
     /// Ends a call, answered or not.
     #[inline]
     pub(crate) fn forget(&mut self, id: u64) -> Left {
@@ -154,7 +159,6 @@ impl Table {
     }
 
     /// The task of a call sleeps no more, whatever woke it.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(crate) fn unset_task(&mut self, id: u64) -> Left {
         match self.slot(id) {
             Some(Slot { state: State::Waiting(Some(Waiter::Task(_))), .. }) => self.set_waiter(id, None),

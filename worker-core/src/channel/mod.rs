@@ -20,7 +20,6 @@
 //! What lies in a channel is bounded by the kernel's count of bytes. A message that brings sealed memory is as
 //! long as the longest that does without, so a dozen long values fill a channel, and not hundreds.
 
-#[allow(dead_code, reason = "who watches comes next")]
 mod end;
 mod errors;
 mod message;
@@ -32,6 +31,7 @@ mod travel;
 
 use std::io;
 
+pub(crate) use end::{End, Watcher};
 pub use errors::{RecvError, SendError};
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use sender::Sender;

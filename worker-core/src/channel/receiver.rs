@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,6 @@ impl<T> Receiver<T> {
         Self { end: Arc::new(End::new(socket)), untold: Mutex::default(), value: PhantomData }
     }
 
-    #[allow(dead_code, reason = "who watches comes next")]
     pub(crate) fn end(&self) -> &Arc<End> {
         &self.end
     }
@@ -140,6 +139,13 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
 impl<T> AsFd for Receiver<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.end.as_fd()
+    }
+}
+
+/// For event loops that take numbers; the value keeps it open.
+impl<T> AsRawFd for Receiver<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -264,6 +264,25 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         }
     }
 
+    /// Announces that somebody is about to sleep at the descriptor; `true` if there is no need to.
+    pub(crate) fn prepare_sleep(&self) -> bool {
+        let words = &self.mapped.words;
+        if self.is_sent.get() || self.reading.may_take(words) {
+            return true;
+        }
+        self.reading.announce_waiting(words);
+        // The second look, as in `recv_until` (D1).
+        self.reading.may_take(words)
+    }
+
+    /// Takes in the rings at the descriptor; `true` if there may be a frame, or will be none.
+    pub(crate) fn settle_rings(&self) -> bool {
+        let woken = self.sleeper.sleep(Some(Instant::now()));
+        self.is_sent.get()
+            || self.reading.may_take(&self.mapped.words)
+            || !matches!(woken, Ok(Wake::Rung | Wake::TimedOut))
+    }
+
     fn frame(&self, borrowed: Borrowed) -> Frame<'_, T, M> {
         self.borrowed_count.set(self.borrowed_count.get() + 1);
         // SAFETY: F1: `take` borrowed the slot, and the frame gives it back when it is dropped.
@@ -295,6 +314,13 @@ impl<T: Pod, M: Pod> Drop for FrameReader<T, M> {
 impl<T: Pod, M: Pod> AsFd for FrameReader<T, M> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.sleeper.as_fd()
+    }
+}
+
+/// For event loops that take numbers; the value keeps it open.
+impl<T: Pod, M: Pod> AsRawFd for FrameReader<T, M> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

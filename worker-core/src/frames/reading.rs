@@ -68,6 +68,13 @@ impl Reading {
         }
     }
 
+    /// Whether there may be a frame to take.
+    pub(super) fn may_take(&self, words: &impl Words) -> bool {
+        // SYNC: newest (acquire).
+        let newest = words.load(self.control.newest(), Ordering::Acquire);
+        newest >= self.next.get() && newest <= POSITION_MAX
+    }
+
     fn try_borrow(&self, words: &impl Words, position: u64) -> Option<Borrowed> {
         // Relaxed: acquired with `newest`; what was written since names another position.
         let (entry_position, slot) = from_entry(words.load(self.control.index(position), Ordering::Relaxed));

@@ -174,6 +174,21 @@ impl Departure {
         }
     }
 
+    /// Has `waker` woken when it has left; where it is then, if it is in flight. The outcome stays.
+    pub(crate) fn watch(&self, waker: &Waker) -> Option<Option<(Arc<Life>, Ticket)>> {
+        let mut state = self.state();
+        match &mut *state {
+            State::Waiting { waker: place, .. } | State::Leaving(place) => {
+                let outdated = place.replace(waker.clone());
+                drop(state);
+                drop(outdated);
+                None
+            }
+            State::Left(Departed::InFlight(life, ticket)) => Some(Some((Arc::clone(life), *ticket))),
+            State::Left(Departed::Failed { .. }) | State::Over => Some(None),
+        }
+    }
+
     /// As [`Departure::poll`], for a thread; `None` if the deadline passed.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Option<Departed> {
         let mut state = self.state();

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod descriptors;
 pub(crate) mod doorbell;
+pub(crate) mod epoll;
 pub(crate) mod exec;
 pub(crate) mod held;
 pub(crate) mod huge_pages;

@@ -111,7 +111,6 @@ impl Client {
     }
 
     /// Enters the caller as a watcher, for the calls that it registers.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(crate) fn watch_by_hand(&self, waker: &Waker) -> Key {
         let key = Key::by_hand();
         let mut state = self.state();
@@ -121,7 +120,6 @@ impl Client {
     }
 
     /// Has `waker` woken when a call is ready; `true` if it is.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(crate) fn register(self: &Arc<Self>, ticket: Ticket, waker: &Waker) -> bool {
         let mut state = self.state();
         if state.is_settled(ticket) {
@@ -133,8 +131,12 @@ impl Client {
         self.state().is_settled(ticket)
     }
 
+    /// Whether a call is neither over nor forgotten.
+    pub(crate) fn is_in_flight(&self, ticket: Ticket) -> bool {
+        self.state().table.holds(ticket.id)
+    }
+
     /// Ends what [`Client::register`] began; the call goes on.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(crate) fn unregister(&self, ticket: Ticket) {
         let left = self.state().table.unset_task(ticket.id);
         drop(left);

@@ -24,13 +24,11 @@ pub(crate) enum Key {
     /// Those of any other executor.
     Reactor,
     /// Those of a thread that polls by itself (`Client::watch_by_hand`).
-    #[allow(dead_code, reason = "made for `Select`")]
     Hand(u64),
 }
 
 impl Key {
     /// One that no other watcher has.
-    #[allow(dead_code, reason = "made for `Select`")]
     pub(super) fn by_hand() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         // Relaxed: each number is given out once, in any order.
@@ -142,7 +140,7 @@ pub(super) fn begin(client: &Arc<Client>, key: Key) -> io::Result<End> {
 }
 
 /// Finds out how a backend ended, where that may take its time: on the runtime's pool, or on a thread.
-pub(super) fn run_aside(dying: Dying) {
+pub(crate) fn run_aside(dying: Dying) {
     #[cfg(feature = "tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         // Dropped without having been run, it leaves the end to others to find.
