@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, process, thread};
 
 use nix::sys::signal::Signal;
@@ -12,7 +13,8 @@ use support::eventually;
 use support::processes::{self, Entry};
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, RecvError, WriteError};
 use worker_core::{
-    Builder, CallError, Context, ExitReason, Handle, Limits, SpawnError, StartMethod, process_actor,
+    Builder, CallError, Context, ExitReason, Group, Handle, Limits, Restart, SpawnError, StartMethod,
+    Strategy, process_actor,
 };
 
 pub struct Table {
@@ -70,6 +72,9 @@ const TESTS: &[(&str, fn())] = &[
     ("no_end_of_a_ring_is_held_by_a_fork", no_end_of_a_ring_is_held_by_a_fork),
     ("an_end_that_came_along_has_no_part_in_its_ring", an_end_that_came_along_has_no_part_in_its_ring),
     ("a_frontend_that_came_along_is_of_no_use", a_frontend_that_came_along_is_of_no_use),
+    ("a_fork_is_restarted_by_its_constructor", a_fork_is_restarted_by_its_constructor),
+    ("a_closure_is_restarted_by_nobody", a_closure_is_restarted_by_nobody),
+    ("members_of_a_group_may_be_forks", members_of_a_group_may_be_forks),
     ("limits_are_set_in_a_fork_too", limits_are_set_in_a_fork_too),
     ("every_end_is_told_and_reaped", every_end_is_told_and_reaped),
     ("threads_are_named", threads_are_named),
@@ -232,6 +237,78 @@ fn a_frontend_that_came_along_is_of_no_use() {
     assert!(error.starts_with("the request was not sent: backend `Table`"), "{error}");
     assert!(heir.stop().unwrap().is_clean());
     assert_eq!(table.sum().unwrap(), 45, "the actor has noticed nothing of it");
+}
+
+fn restarting() -> Restart {
+    Restart::on_crash().max(100).backoff(Duration::ZERO)
+}
+
+fn a_fork_is_restarted_by_its_constructor() {
+    let table = TableFrontend::spawn_with(&forked().restart(restarting()), 10).unwrap();
+    for lives in 1..=3 {
+        let dead = table.pid().unwrap();
+        table.process().kill().unwrap();
+        assert_eq!(table.process().wait().pid, dead);
+        assert_eq!(table.sum().unwrap(), 45);
+        assert_eq!(table.process().restarts(), lives);
+        assert!(table.parent().unwrap() != process::id() && table.pid().unwrap() != dead);
+    }
+    // Where threads run meanwhile, a restart is refused like a spawn, and says so.
+    table.process().kill().unwrap();
+    table.process().wait();
+    let (keep, wait) = std::sync::mpsc::channel::<()>();
+    let other = thread::Builder::new().name("busy".to_owned()).spawn(move || wait.recv()).unwrap();
+    eventually("the thread has its name", || match TableFrontend::spawn_with(&forked(), 1) {
+        Err(SpawnError::ThreadsRunning { threads }) => threads == ["busy"],
+        other => panic!("{other:?}"),
+    });
+    match table.sum() {
+        Err(CallError::NotSent(exit)) => {
+            assert!(exit.given_up.is_some() && exit.to_string().contains("busy"), "{exit}");
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(keep);
+    let _ = other.join().unwrap();
+    eventually("the thread is gone", || processes::threads() == 1);
+    drop(table);
+}
+
+fn a_closure_is_restarted_by_nobody() {
+    let make = || Table { rows: Arc::default() };
+    let refused = Handle::<Table>::fork(&Builder::new().restart(restarting()), make).unwrap_err();
+    assert!(refused.to_string().contains("the closure runs once"), "{refused}");
+    let group = Group::new(Strategy::OneForOne);
+    let spawn = |builder: &Builder| Handle::<Table>::fork(builder, make).map(TableFrontend::from);
+    let refused = group.permanent(&Builder::new(), spawn).unwrap_err();
+    assert!(refused.to_string().contains("the closure runs once"), "{refused}");
+    // Without a policy it is dead when it is dead.
+    let table = TableFrontend::from(Handle::fork(&Builder::new(), make).unwrap());
+    table.process().kill().unwrap();
+    table.process().wait();
+    assert!(matches!(table.sum(), Err(CallError::NotSent(_))));
+}
+
+fn members_of_a_group_may_be_forks() {
+    let group = Group::new(Strategy::OneForAll).max(100).backoff(Duration::ZERO);
+    let spawn = |rows| {
+        let make = move |builder: &Builder| TableFrontend::spawn_with(builder, rows);
+        group.permanent(&forked(), make).unwrap()
+    };
+    let tables = [spawn(3), spawn(4)];
+    let before = tables.each_ref().map(|table| table.pid().unwrap());
+    tables[0].process().kill().unwrap();
+    tables[0].process().wait();
+    assert!(group.supervise_for(Duration::ZERO).unwrap());
+    assert_eq!(tables.each_ref().map(|table| table.sum().unwrap()), [3, 6]);
+    let after = tables.each_ref().map(|table| table.pid().unwrap());
+    assert!(after.iter().all(|pid| !before.contains(pid)), "{before:?} {after:?}");
+    group.stop().unwrap();
+    drop(tables);
+    eventually("nothing is left", || {
+        let left = processes::descendants(process::id());
+        left.iter().all(|entry| entry.comm.starts_with("fork-server"))
+    });
 }
 
 fn limits_are_set_in_a_fork_too() {

@@ -97,14 +97,17 @@ fn source() -> Vec<u64> {
     (0..WORDS as u64).map(|word| word.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect()
 }
 
-/// One thread copies each frame to one of as many slots, and sums it there.
-fn alone(source: &[u64], count: u64) -> (Duration, u64) {
+/// One thread copies each frame to one of as many slots, and sums it there so many times.
+fn alone(source: &[u64], count: u64, sums: usize) -> (Duration, u64) {
     let mut slots = vec![vec![1_u64; WORDS]; LARGE_SLOTS];
     let start = Instant::now();
     let mut total = 0_u64;
     for number in 0..count as usize {
         let slot = &mut slots[number % LARGE_SLOTS];
         slot.copy_from_slice(source);
+        for _ in 1..sums {
+            black_box(sum(black_box(slot)));
+        }
         total = total.wrapping_add(sum(black_box(slot)));
     }
     (start.elapsed(), total)
@@ -144,28 +147,35 @@ fn large(rounds: usize, count: u64) -> Result<(), Box<dyn Error>> {
     let source = source();
     let expected = (0..count).fold(0_u64, |total, _| total.wrapping_add(sum(&source)));
     let mut streams = [
-        ("one reader", Stream::new(1, false)?),
-        ("one reader, huge pages asked for", Stream::new(1, true)?),
-        ("four readers", Stream::new(4, false)?),
+        ("one reader", 1, Stream::new(1, false)?),
+        ("one reader, huge pages asked for", 1, Stream::new(1, true)?),
+        ("four readers", 4, Stream::new(4, false)?),
     ];
-    let mut here = Vec::new();
+    // The same work in one thread: as many passes over each frame as all of the ends make.
+    let mut here = [(1, Vec::new()), (4, Vec::new())];
     let mut there: Vec<Vec<f64>> = vec![Vec::new(); streams.len()];
     for _ in 0..rounds {
-        let (time, total) = alone(&source, count);
-        assert_eq!(total, expected);
-        here.push(gigabytes_per_second(count, time));
-        for ((_, stream), speeds) in streams.iter_mut().zip(&mut there) {
+        for (sums, speeds) in &mut here {
+            let (time, total) = alone(&source, count, *sums);
+            assert_eq!(total, expected);
+            speeds.push(gigabytes_per_second(count, time));
+        }
+        for ((_, _, stream), speeds) in streams.iter_mut().zip(&mut there) {
             let (time, total) = stream.run(&source, count)?;
             assert_eq!(total, expected, "a torn frame, or a wrong one");
             speeds.push(gigabytes_per_second(count, time));
         }
     }
-    let here = median(here);
+    let here = here.map(|(sums, speeds)| (sums, median(speeds)));
     println!("\n{count} frames of {} bytes, every word summed, {LARGE_SLOTS} slots", WORDS * 8);
-    println!("  {:<44} {here:>8.2} GB/s", "one thread copies, then sums");
-    for ((name, _), speeds) in streams.iter().zip(there) {
+    for (sums, speed) in here {
+        println!("  {:<44} {speed:>8.2} GB/s", format!("one thread copies, then sums {sums} time(s)"));
+    }
+    for ((name, sums, _), speeds) in streams.iter().zip(there) {
         let speed = median(speeds);
-        println!("  {:<44} {speed:>8.2} GB/s   x {:.2}", format!("a ring, {name}"), speed / here);
+        let alone =
+            here.iter().find(|(alone_sums, _)| alone_sums == sums).map_or(f64::NAN, |(_, speed)| *speed);
+        println!("  {:<44} {speed:>8.2} GB/s   x {:.2}", format!("a ring, {name}"), speed / alone);
     }
     Ok(())
 }

@@ -17,7 +17,8 @@ use std::time::Duration;
 use support::processes::runs;
 use support::{eventually, scratch_file, watchdog};
 use worker_core::{
-    Builder, CallError, Context, Exit, ExitReason, Group, GroupError, SpawnError, Strategy, process_actor,
+    Builder, CallError, Context, Exit, ExitReason, Group, GroupError, SpawnError, StartMethod, Strategy,
+    process_actor,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -189,17 +190,26 @@ fn members_start_in_order_and_stop_in_reverse_order() {
 #[test]
 fn each_strategy_restarts_whom_it_names() {
     let _watchdog = watchdog();
+    for method in [StartMethod::ForkServer, StartMethod::Exec] {
+        each_strategy_restarts_whom_it_names_by(method);
+    }
+}
+
+fn each_strategy_restarts_whom_it_names_by(method: StartMethod) {
     for (strategy, events) in [
         (Strategy::OneForOne, &["b starts"][..]),
         (Strategy::OneForAll, &["c stops", "a stops", "a starts", "b starts", "c starts"]),
         (Strategy::RestForOne, &["c stops", "b starts", "c starts"]),
     ] {
         let family = Family::new(strategy);
-        let children = ["a", "b", "c"].map(|name| family.permanent(name));
+        let children = ["a", "b", "c"].map(|name| {
+            let (builder, spawn) = family.spawner(name);
+            family.group.permanent(&builder.start(method), spawn).unwrap()
+        });
         family.read();
         crash(&children[1]);
         assert!(family.look().unwrap());
-        assert_eq!(family.read(), events, "{strategy:?}");
+        assert_eq!(family.read(), events, "{strategy:?} {method:?}");
         for (child, name) in children.iter().zip(["a", "b", "c"]) {
             assert_eq!(child.name().unwrap(), name);
         }

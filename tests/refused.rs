@@ -10,7 +10,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 use support::processes;
 use support::{eventually, rerun, watchdog};
-use worker_core::{Builder, CallError, ForkServer, Link, Restart, SpawnError, StartMethod, process_actor};
+use worker_core::{
+    Builder, CallError, ForkServer, Limits, Link, Restart, SpawnError, StartMethod, process_actor,
+};
 
 const MIB: usize = 1 << 20;
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
@@ -32,8 +34,11 @@ impl Echo {
         bytes.len()
     }
 
-    pub fn words(&self, words: Vec<u64>) -> usize {
-        words.len()
+    pub fn zeros(&self, length_bytes: usize) -> Result<Vec<u8>, String> {
+        let mut zeros = Vec::new();
+        zeros.try_reserve_exact(length_bytes).map_err(|error| error.to_string())?;
+        zeros.resize(length_bytes, 0);
+        Ok(zeros)
     }
 }
 
@@ -189,6 +194,51 @@ fn a_message_for_which_there_is_no_memory_is_an_error_that_says_so() {
             }
         });
     });
+}
+
+#[test]
+fn a_backend_without_memory_for_a_request_says_so_and_lives_on() {
+    let _watchdog = watchdog();
+    let bytes = vec![7; 200 * MIB];
+    for link in LINKS {
+        let builder = Builder::new().link(link).limits(Limits::new().memory(80 * MIB as u64));
+        let echo = EchoFrontend::spawn_with(&builder).unwrap();
+        for _ in 0..3 {
+            match echo.length(&bytes) {
+                Err(CallError::Decode(error)) => {
+                    let text = error.to_string();
+                    assert!(text.contains("memory") && !text.contains("serde"), "{link:?}: {text}");
+                }
+                other => panic!("{link:?}: {other:?}"),
+            }
+            assert_eq!(echo.length(&bytes[..4 * MIB]).unwrap(), 4 * MIB, "{link:?}: the actor lives on");
+        }
+        match echo.zeros(200 * MIB) {
+            Err(CallError::Actor(error)) => assert!(error.contains("memory"), "{link:?}: {error}"),
+            other => panic!("{link:?}: {other:?}"),
+        }
+        assert!(echo.stop().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn a_reply_that_is_too_long_is_an_error_and_the_actor_lives_on() {
+    let _watchdog = watchdog();
+    for link in LINKS {
+        let builder = Builder::new().link(link).reply_max_bytes(MIB);
+        let echo = EchoFrontend::spawn_with(&builder).unwrap();
+        for _ in 0..3 {
+            for length_bytes in [MIB + 100, 40 * MIB, 100 * MIB] {
+                match echo.zeros(length_bytes) {
+                    Err(CallError::Decode(error)) => {
+                        assert!(error.to_string().contains("reply_max_bytes"), "{link:?}: {error}");
+                    }
+                    other => panic!("{link:?}: {other:?}"),
+                }
+            }
+            assert_eq!(echo.zeros(MIB).unwrap().len(), MIB);
+        }
+    }
 }
 
 fn address_space_bytes() -> u64 {

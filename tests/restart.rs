@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use support::{eventually, scratch_file, watchdog};
 use worker_core::{
-    Builder, CallError, Context, Exit, ExitReason, OnTimeout, Restart, SpawnError, process_actor,
+    Builder, CallError, Context, Exit, ExitReason, OnTimeout, Restart, SpawnError, StartMethod, process_actor,
 };
 
 /// Long enough to be sure that a request has left, short enough to wait for.
@@ -101,6 +101,28 @@ fn a_new_life_has_the_same_constructor_arguments_and_frontends() {
     assert_ne!(worker.process().pid(), first);
     assert!(worker.process().is_alive());
     assert_eq!((worker.process().name(), worker.start().unwrap()), ("again", 40));
+    assert!(worker.stop().unwrap().is_clean());
+}
+
+#[test]
+fn fresh_images_are_restarted_as_forks_are() {
+    let _watchdog = watchdog();
+    if std::env::var_os("WORKER_START").is_some() {
+        return;
+    }
+    let worker =
+        WorkerFrontend::spawn_with(&restarting().start(StartMethod::Exec).name("fresh"), 40).unwrap();
+    for lives in 1..=3 {
+        assert_eq!(worker.add(2).unwrap(), if lives == 1 { 42 } else { 43 });
+        let dead = kill(&worker).pid;
+        assert_eq!(worker.add(1).unwrap(), 41);
+        assert_eq!((worker.process().restarts(), worker.process().name()), (lives, "fresh"));
+        // A fresh image, as the first one was: its own arguments are the title.
+        let pid = worker.process().pid();
+        let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        assert_ne!(pid, dead);
+        assert_eq!(arguments.trim_end_matches(['\0', ' ']), "fresh");
+    }
     assert!(worker.stop().unwrap().is_clean());
 }
 

@@ -584,10 +584,8 @@ fn a_backend_waits_for_a_debugger() {
         let waiting =
             thread::spawn(|| ProbeFrontend::spawn_with(&Builder::new().name("patient")).unwrap().pid());
         let mut pid = 0;
-        eventually("the backend is stopped", || {
-            let found = processes::descendants(process::id());
-            let stopped = found.iter().find(|entry| entry.comm == "patient" && entry.state == 'T');
-            pid = stopped.map_or(0, |entry| entry.pid);
+        eventually("the backend waits", || {
+            pid = processes::waiting_for_debugger("patient").unwrap_or(0);
             pid != 0
         });
         assert!(!waiting.is_finished());

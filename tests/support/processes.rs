@@ -125,6 +125,19 @@ pub(crate) fn fork_server_of(program: u32) -> Option<Entry> {
     all().into_iter().find(|entry| entry.parent == program && entry.comm.starts_with("fork-server"))
 }
 
+/// The backend below this process that has this name and waits for a debugger: it has blocked SIGCONT.
+pub(crate) fn waiting_for_debugger(name: &str) -> Option<u32> {
+    const SIGCONT_BIT: u64 = 1 << (libc::SIGCONT - 1);
+    let waits = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        let blocked = blocked.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        blocked.is_some_and(|mask| mask & SIGCONT_BIT != 0)
+    };
+    let found = descendants(std::process::id());
+    found.iter().find(|entry| entry.comm == name && waits(entry.pid)).map(|entry| entry.pid)
+}
+
 /// Sends a signal to a process that the test knows to be its own.
 pub(crate) fn signal(pid: u32, signal: Signal) {
     kill(to_pid(pid), signal).expect("the process is there to be signalled");

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// A value that could not be encoded for the other side; the actor lives on.
 ///
 /// The usual cause is a serde feature that the postcard format cannot carry: `flatten`, `untagged`
-/// and internally tagged enums, `skip_serializing_if`, sequences of unknown length.
+/// and internally tagged enums, `skip_serializing_if`, sequences of unknown length. A lack of memory for the
+/// message is told by this error too; the text says so.
 ///
 /// # Source
 ///
@@ -24,7 +25,8 @@ pub struct EncodeError {
 ///
 /// The usual cause is a serde feature that the postcard format cannot carry: `flatten`,
 /// `untagged`, `skip_serializing_if`, or a type that asks the format what comes next
-/// (`deserialize_any`).
+/// (`deserialize_any`). A message for which there was no memory, or which is longer than
+/// [`Builder::reply_max_bytes`](crate::Builder::reply_max_bytes), is told by this error too; the text says so.
 ///
 /// # Source
 ///
@@ -52,7 +54,12 @@ impl DecodeError {
         Self { type_name: std::any::type_name::<T>().to_owned(), cause: cause.to_string() }
     }
 
-    /// Name of the type that the bytes should have been.
+    /// Of a message that came without its bytes.
+    pub(crate) fn of_lost_message(cause: impl fmt::Display) -> Self {
+        Self { type_name: String::new(), cause: cause.to_string() }
+    }
+
+    /// Name of the type that the bytes should have been; empty if there was no room to take them in.
     #[must_use]
     pub fn type_name(&self) -> &str {
         &self.type_name
@@ -67,6 +74,9 @@ impl fmt::Display for EncodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.type_name.is_empty() {
+            return write!(formatter, "the message could not be taken in: {}", self.cause);
+        }
         write!(formatter, "the bytes are no `{}`: {}", self.type_name, self.cause)
     }
 }

@@ -176,11 +176,15 @@ pub(super) struct SlotWords {
     pub(super) timestamp: usize,
 }
 
+/// How much of a position the word of a slot tells. In models it is so little that they meet frames whose
+/// words look alike.
+const POSITION_BITS: u32 = if cfg!(worker_model) { 1 } else { 31 };
+
 /// The word of a slot that holds the frame at `position` and that nobody borrows.
 ///
 /// `{ position: 31 bits, published: 1, borrowers: 32 }`; zero means that the slot is the writing end's.
 pub(super) const fn published(position: u64) -> u64 {
-    position << 33 | 1 << 32
+    (position & ((1 << POSITION_BITS) - 1)) << 33 | 1 << 32
 }
 
 /// The bits of a slot's word that say who borrows it.

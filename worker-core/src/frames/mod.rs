@@ -35,8 +35,8 @@
 //!
 //! | `SYNC` label | publishes | release | acquire |
 //! | --- | --- | --- | --- |
-//! | frame | the frame, to who borrows it | writer stores the slot's word | reader sets its bit |
-//! | newest | index entry and slot words of a frame | writer stores `newest` | reader loads it |
+//! | frame | the frame, to who borrows it without having heard of it | writer stores the slot's word | reader sets its bit |
+//! | newest | the frame, its index entry and its slot words | writer stores `newest` | reader loads it |
 //! | slot | that reading is over | reader clears its bit | writer takes the slot |
 //! | passed | the bit set before | reader stores `next` | writer loads it |
 //! | attached | a new reading end | it adds to `attachments` | writer loads it, twice |

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::beside::Beside;
-use super::{Arrived, Interest, LinkEnd, LinkKind, NewLink, Room, SendError, Wake, create, open};
+use super::{Arrived, Interest, LinkEnd, LinkKind, Lost, NewLink, Room, SendError, Wake, create, open};
 use crate::wire::codec::WriteError;
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
@@ -31,6 +31,7 @@ conformance!(
     an_end_is_seen_after_everything_sent_before_it,
     a_wait_ends_at_its_deadline,
     a_value_that_cannot_be_encoded_sends_nothing,
+    what_is_too_long_is_read_over_and_nothing_of_it_is_kept,
 );
 
 fn pair(kind: LinkKind) -> (LinkEnd, LinkEnd) {
@@ -70,13 +71,17 @@ fn try_send(end: &mut LinkEnd, id: u64, bytes: &[u8]) -> Result<(), Room> {
 }
 
 fn take(end: &mut LinkEnd) -> Option<(u64, Vec<u8>)> {
+    take_or_lose(end).map(|(id, taken)| (id, taken.unwrap()))
+}
+
+fn take_or_lose(end: &mut LinkEnd) -> Option<(u64, Result<Vec<u8>, Lost>)> {
     let arrived: Arrived = end.incoming.next().unwrap()?;
     let mut payload = Vec::new();
-    end.incoming.copy_payload(&arrived, &mut payload);
-    let id = arrived.id;
+    let copied = end.incoming.copy_payload(&arrived, &mut payload);
+    let (id, lost) = (arrived.id, arrived.lost.or(copied.err()));
     assert_eq!(arrived.kind, Kind::Request);
     end.incoming.release(arrived);
-    Some((id, payload))
+    Some((id, lost.map_or(Ok(payload), Err)))
 }
 
 /// Sends, and takes in whatever comes while there is no room.
@@ -111,6 +116,33 @@ fn every_length_arrives_as_it_was(kind: LinkKind) {
                 payload == pattern(length_bytes, id),
                 "the {length_bytes} bytes are not those that were sent"
             );
+        }
+    });
+    for (id, length_bytes) in (0..).zip(lengths) {
+        send(&mut ours, id, &pattern(length_bytes, id), &mut Vec::new());
+    }
+    receiver.join().unwrap();
+}
+
+fn what_is_too_long_is_read_over_and_nothing_of_it_is_kept(kind: LinkKind) {
+    const LIMIT_BYTES: usize = 100_000;
+    let lengths = [10, LIMIT_BYTES, LIMIT_BYTES + 1, 50 << 20, 7, 33 << 20, 1 << 20, 70 << 20, 100];
+    let (mut ours, mut theirs) = pair(kind);
+    theirs.incoming.limit(LIMIT_BYTES);
+    let receiver = thread::spawn(move || {
+        for (id, length_bytes) in (0..).zip(lengths) {
+            let (got, taken) = loop {
+                match take_or_lose(&mut theirs) {
+                    Some(message) => break message,
+                    None => assert_eq!(theirs.incoming.wait(Interest::MESSAGE, None).unwrap(), Wake::Rung),
+                }
+            };
+            assert_eq!(got, id);
+            if length_bytes <= LIMIT_BYTES {
+                assert!(taken.unwrap() == pattern(length_bytes, id));
+            } else {
+                assert_eq!(taken, Err(Lost::TooLong { limit_bytes: LIMIT_BYTES }));
+            }
         }
     });
     for (id, length_bytes) in (0..).zip(lengths) {

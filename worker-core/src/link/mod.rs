@@ -19,10 +19,10 @@ mod spin;
 pub(crate) use shared::SharedParts;
 pub(crate) use socket::SocketParts;
 
-use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
+use std::{fmt, io};
 
 use beside::Beside;
 
@@ -100,7 +100,43 @@ pub(crate) struct Arrived {
     pub(crate) id: u64,
     /// Descriptors that came along; whoever takes the message takes them out, or they are closed.
     pub(crate) attached: Attached,
+    /// Why it has come without its payload, if it has.
+    pub(crate) lost: Option<Lost>,
     place: Place,
+}
+
+/// Why there is no payload to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// There was no memory for so many bytes, or more.
+    NoMemory { length_bytes: usize },
+    /// It is longer than this end takes in.
+    TooLong { limit_bytes: usize },
+}
+
+impl Lost {
+    /// Whether a payload of this length can be taken in; makes room for it behind what is there already.
+    fn make_room(target: &mut Vec<u8>, more_bytes: usize, limit_bytes: usize) -> Result<(), Self> {
+        let length_bytes = target.len().saturating_add(more_bytes);
+        if length_bytes > limit_bytes {
+            return Err(Self::TooLong { limit_bytes });
+        }
+        target.try_reserve(more_bytes).map_err(|_| Self::NoMemory { length_bytes })
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory { length_bytes } => {
+                write!(formatter, "there is not enough memory for {length_bytes} bytes or more")
+            }
+            Self::TooLong { limit_bytes } => write!(
+                formatter,
+                "it is longer than the {limit_bytes} bytes that are taken in; `Builder::reply_max_bytes` sets the limit"
+            ),
+        }
+    }
 }
 
 /// Where the payload of an arrived message lies.
@@ -207,10 +243,19 @@ impl Incoming {
         both!(Incoming, self, half => half.next())
     }
 
+    /// Has messages whose payload is longer come without it, from a side that is not to be trusted.
+    pub(crate) fn limit(&mut self, payload_max_bytes: usize) {
+        both!(Incoming, self, half => half.limit(payload_max_bytes));
+    }
+
     /// Appends the payload of an arrived message to private memory.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it; then nothing is appended.
     #[inline]
-    pub(crate) fn copy_payload(&mut self, arrived: &Arrived, target: &mut Vec<u8>) {
-        both!(Incoming, self, half => half.copy_payload(arrived, target));
+    pub(crate) fn copy_payload(&mut self, arrived: &Arrived, target: &mut Vec<u8>) -> Result<(), Lost> {
+        both!(Incoming, self, half => half.copy_payload(arrived, target))
     }
 
     /// The payload of an arrived message, in place, for as long as the caller vouches for it.

@@ -56,6 +56,7 @@ pub struct Builder {
     pub(crate) on_exit: Option<ExitListener>,
     /// A group restarts the actor, whatever `restart` says.
     pub(crate) in_group: bool,
+    pub(crate) reply_max_bytes: Option<usize>,
 }
 
 /// Whoever asked to be told of every end.
@@ -128,6 +129,7 @@ impl Default for Builder {
             restart: Restart::never(),
             on_exit: None,
             in_group: false,
+            reply_max_bytes: None,
         }
     }
 }
@@ -144,6 +146,16 @@ impl Builder {
     /// 250 bytes: put the telling part first. The default is the name of the actor's type.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Sets how long a reply may be, in bytes. Longer ones are [`CallError::Decode`](crate::CallError::Decode),
+    /// and the actor lives on. Half of the machine's memory by default.
+    ///
+    /// A backend that was taken over can send without end; this is what bounds the memory that its callers
+    /// take for it.
+    pub fn reply_max_bytes(mut self, bytes: usize) -> Self {
+        self.reply_max_bytes = Some(bytes);
         self
     }
 

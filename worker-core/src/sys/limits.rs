@@ -84,6 +84,13 @@ pub(crate) fn available_memory_bytes() -> Option<u64> {
     system.into_iter().chain(group_limits()).min()
 }
 
+/// Half of the memory that the machine has, whoever uses it.
+pub(crate) fn half_of_all_memory_bytes() -> usize {
+    let value = |name| sysconf(name).ok().flatten().and_then(|value| usize::try_from(value).ok());
+    let all = value(SysconfVar::_PHYS_PAGES).zip(value(SysconfVar::PAGE_SIZE));
+    all.map_or(usize::MAX, |(pages, page_bytes)| pages.saturating_mul(page_bytes) / 2)
+}
+
 /// Limits of the control groups that this process is in, from both generations of them.
 fn group_limits() -> Vec<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();

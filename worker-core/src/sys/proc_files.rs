@@ -43,6 +43,12 @@ pub(crate) fn other_thread_names() -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether a debugger is attached to this process.
+pub(crate) fn is_traced() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    field(&status, "TracerPid").is_some_and(|tracer| tracer != "0")
+}
+
 /// How many descriptors this process has open.
 pub(crate) fn open_files() -> io::Result<usize> {
     // Less the one that lists them.

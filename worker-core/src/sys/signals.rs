@@ -3,6 +3,8 @@
 //! Layer 1: system calls.
 #![allow(unsafe_code)]
 
+use std::time::Duration;
+
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -45,6 +47,31 @@ pub(crate) fn child_events() -> nix::Result<SignalFd> {
 /// `PR_SET_PDEATHSIG` in `prctl(2)`; it follows the parent *thread*, so the parent must have one.
 pub(crate) fn die_with_parent() -> nix::Result<()> {
     prctl::set_pdeathsig(Some(Signal::SIGKILL))
+}
+
+/// Waits until somebody sends SIGCONT, or until `is_enough` says so, which is asked every so often.
+///
+/// # Source
+///
+/// `sigtimedwait(2)`: a signal that is waited for is blocked, and is taken without a handler.
+pub(crate) fn wait_for_continue(pace: Duration, mut is_enough: impl FnMut() -> bool) {
+    let mut sigcont = SigSet::empty();
+    sigcont.add(Signal::SIGCONT);
+    let before = sigcont.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let pace = libc::timespec {
+        tv_sec: i64::try_from(pace.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(pace.subsec_nanos()),
+    };
+    while !is_enough() {
+        // SAFETY: both arguments live through the call, and nothing is asked back.
+        let taken = unsafe { libc::sigtimedwait(sigcont.as_ref(), std::ptr::null_mut(), &raw const pace) };
+        if taken == libc::SIGCONT {
+            break;
+        }
+    }
+    if let Ok(before) = before {
+        let _ = before.thread_set_mask();
+    }
 }
 
 /// Runs something that may write to a closed pipe, and comes to no harm where SIGPIPE kills.

@@ -118,7 +118,7 @@ fn make<A: Actor>(
     requests::tell_before_abort(link, arrived.id, true);
     // Decoding runs code of the user too: what panics there is told like any panic.
     let made = panics::catch(|| {
-        Ok(construct(bytes, attached)?.map(|mut actor| {
+        Ok(construct(bytes?, attached)?.map(|mut actor| {
             actor.started(context);
             actor
         }))

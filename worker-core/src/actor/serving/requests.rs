@@ -47,7 +47,7 @@ pub(super) fn serve<A: Actor>(
     let attached = arrived.attached.take();
     tell_before_abort(link, arrived.id, wanted);
     let handled =
-        panics::catch(|| with_arrived(attached, || handle(actor, arrived.kind, bytes, &replies, context)));
+        panics::catch(|| with_arrived(attached, || handle(actor, arrived.kind, bytes?, &replies, context)));
     match handled {
         Ok(Ok(())) => {}
         Ok(Err(error)) if wanted => replies.not_decoded(&error),
@@ -106,8 +106,11 @@ pub(super) fn nobody_to_tell() {
 /// The payload of a message, in place until it is released.
 #[inline]
 #[allow(unsafe_code)]
-pub(super) fn payload<'any>(link: &RefCell<LinkEnd>, arrived: &Arrived) -> &'any [u8] {
+pub(super) fn payload<'any>(link: &RefCell<LinkEnd>, arrived: &Arrived) -> Result<&'any [u8], DecodeError> {
+    if let Some(lost) = arrived.lost {
+        return Err(DecodeError::of_lost_message(lost));
+    }
     // SAFETY: a backend trusts its frontends (see `docs/safety.md`), and every caller uses the slice
     // only until it releases the message; in between nothing takes in another one from this link.
-    unsafe { link.borrow().incoming.trusted_payload(arrived) }
+    Ok(unsafe { link.borrow().incoming.trusted_payload(arrived) })
 }

@@ -9,8 +9,12 @@ use std::time::Instant;
 
 use super::{Client, Ending, Outcome, SPARE, State};
 use crate::calls::table::{Reply, Waiter};
-use crate::link::{Arrived, Incoming, Interest, Wake};
+use crate::errors::DecodeError;
+use crate::link::{Arrived, Incoming, Interest, Lost, Wake};
 use crate::sys::clock::Moment;
+use crate::wire::codec;
+use crate::wire::kind::Kind;
+use crate::wire::writer::Writer;
 
 /// What a thread leads for.
 #[derive(Clone, Copy, Debug)]
@@ -170,10 +174,22 @@ impl Client {
 #[inline]
 pub(super) fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
     let mut payload = SPARE.take();
-    incoming.copy_payload(&arrived, &mut payload);
-    let (kind, attached) = (arrived.kind, arrived.attached.take());
+    let copied = incoming.copy_payload(&arrived, &mut payload);
+    let (mut kind, attached) = (arrived.kind, arrived.attached.take());
+    if let Some(lost) = arrived.lost.or(copied.err()) {
+        (kind, payload) = not_taken_in(lost);
+    }
     incoming.release(arrived);
     Outcome { kind, payload, attached }
+}
+
+/// What stands in place of a reply for which there was no room here.
+#[cold]
+fn not_taken_in(lost: Lost) -> (Kind, Vec<u8>) {
+    let mut payload = Vec::new();
+    // Plain data of this crate encodes, and for a line of text there is memory.
+    let _ = codec::encode(&DecodeError::of_lost_message(lost), &mut Writer::to_heap(&mut payload));
+    (Kind::NotDecoded, payload)
 }
 
 /// What a wait would end with, were there no message.

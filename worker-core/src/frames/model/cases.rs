@@ -89,7 +89,7 @@ pub(super) fn made_from_another(weak: Weak) {
 /// A seat that somebody has left is as good as new: what its last owner passed is not taken for what
 /// the next one has.
 pub(super) fn taken_over(weak: Weak) {
-    check(3, move || {
+    check(2, move || {
         let ring = Ring::new(Overflow::DropNewest, 2, 2, weak);
         let parent = ring.enter(Start::FIRST);
         let leaver = ring.enter(Start::FIRST);

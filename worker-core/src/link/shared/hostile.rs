@@ -86,7 +86,7 @@ fn garbage_in_the_memory_is_an_error_and_nothing_worse() {
                     let mut payload = Vec::new();
                     // What is copied need not make sense, but a whole extension at a time is enough.
                     if incoming.assembled_bytes() < 1 << 20 {
-                        incoming.copy_payload(&arrived, &mut payload);
+                        incoming.copy_payload(&arrived, &mut payload).unwrap();
                     }
                     incoming.release(arrived);
                     taken += 1;
@@ -148,6 +148,33 @@ fn replies_without_end_keep_nobody_from_the_clock_or_from_a_death() {
         drop(bell);
         assert!(matches!(client.wait(ticket, None), Err(Fault::Exited(_))));
     }
+}
+
+#[test]
+fn a_message_without_end_takes_no_more_memory_than_the_limit() {
+    const LIMIT_BYTES: usize = 100 << 20;
+    let (_descriptor, mut end, theirs) = frontend();
+    let AnyIncoming::Shared(incoming) = &mut end.incoming else { unreachable!("a shared link") };
+    incoming.limit(LIMIT_BYTES);
+    let ring = Layout::DEFAULT.ring(REPLIES);
+    let more = u64::from(FLAG_EXTERNAL | FLAG_MORE) << 40;
+    for offset in (ring.base_bytes..ring.base_bytes + ring.capacity_bytes).step_by(64) {
+        theirs.store(offset, 16 | (Kind::Returned as u64) << 32 | more, Ordering::Relaxed);
+        theirs.store(offset + 8, 1, Ordering::Relaxed);
+        theirs.store(offset + 16, 0, Ordering::Relaxed);
+        theirs.store(offset + 24, 1 << 20, Ordering::Relaxed);
+    }
+    // The last record of all ends the message, after four times as much as may be.
+    let last = ring.base_bytes + (LIMIT_BYTES >> 20) * 4 * 64;
+    theirs.store(
+        last,
+        16 | (Kind::Returned as u64) << 32 | u64::from(FLAG_EXTERNAL) << 40,
+        Ordering::Relaxed,
+    );
+    let arrived = incoming.next().unwrap().unwrap();
+    assert_eq!(arrived.lost, Some(crate::link::Lost::TooLong { limit_bytes: LIMIT_BYTES }));
+    assert_eq!(incoming.assembled_bytes(), 0);
+    incoming.release(arrived);
 }
 
 fn numbers_length(id: u64) -> usize {

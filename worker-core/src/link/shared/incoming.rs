@@ -13,7 +13,7 @@ use super::layout::{Direction, TAKEN_POSITION_OFFSET};
 use super::side::Side;
 use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_PARCEL, FLAG_WITHDRAWN};
 use crate::link::spin::Spin;
-use crate::link::{self, Arrived, Broken, Interest, Rings, Wake};
+use crate::link::{self, Arrived, Broken, Interest, Lost, Rings, Wake};
 use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
 use crate::ring::{Consumer, Memory, Record};
 use crate::sys::clock::Moment;
@@ -35,6 +35,9 @@ pub(crate) struct Incoming {
     last_sleep_began: Option<Moment>,
     /// Pieces of a message that has not come as a whole.
     assembled: Vec<u8>,
+    /// Why the pieces of the message that comes are thrown away.
+    lost: Option<Lost>,
+    payload_max_bytes: usize,
     /// Number of the next parcel beside the link.
     parcels_taken: u64,
 }
@@ -65,6 +68,8 @@ impl Incoming {
             spin: Spin::new(),
             last_sleep_began: None,
             assembled: Vec::new(),
+            lost: None,
+            payload_max_bytes: usize::MAX,
             parcels_taken: 0,
         }
     }
@@ -81,7 +86,7 @@ impl Incoming {
             let kind = Kind::from_number(record.header.kind).ok_or(Broken)?;
             self.spin.saw_peer_on(record.header.cpu);
             let flags = record.header.flags;
-            let place = if flags & !FLAG_PARCEL == 0 && self.assembled.is_empty() {
+            let place = if flags & !FLAG_PARCEL == 0 && !self.is_in_pieces() {
                 let length_bytes = record.header.length_bytes as usize;
                 Place { record, offset: record.payload_offset, length_bytes, is_piece: false }
             } else if let Some(place) = self.piece(record)? {
@@ -91,7 +96,8 @@ impl Incoming {
             };
             let attached = if flags & FLAG_PARCEL == 0 { None } else { Some(self.take_parcel()?) };
             let (id, place) = (record.id, link::Place::Shared(place));
-            return Ok(Some(Arrived { kind, id, attached, place }));
+            let lost = self.lost.take();
+            return Ok(Some(Arrived { kind, id, attached, lost, place }));
         }
     }
 
@@ -108,7 +114,7 @@ impl Incoming {
     fn piece(&mut self, record: Record) -> Result<Option<Place>, Broken> {
         let flags = record.header.flags;
         if flags & FLAG_WITHDRAWN != 0 {
-            self.assembled = Vec::new();
+            (self.assembled, self.lost) = (Vec::new(), None);
             self.release_record(&record);
             return Ok(None);
         }
@@ -133,12 +139,16 @@ impl Incoming {
         }
         let offset = self.extension_offset + start;
         let more = flags & FLAG_MORE != 0;
-        if !more && self.assembled.is_empty() {
+        if !more && !self.is_in_pieces() {
             return Ok(Some(Place { record, offset, length_bytes, is_piece: false }));
         }
-        // A backend that never ends its message must not end us.
-        self.assembled.try_reserve(length_bytes).map_err(|_| Broken)?;
-        self.side.memory.append_to(&mut self.assembled, offset, length_bytes);
+        // A backend that never ends its message must not end us: what is too long is read over.
+        if self.lost.is_none() {
+            match Lost::make_room(&mut self.assembled, length_bytes, self.payload_max_bytes) {
+                Ok(()) => self.side.memory.append_to(&mut self.assembled, offset, length_bytes),
+                Err(lost) => (self.assembled, self.lost) = (Vec::new(), Some(lost)),
+            }
+        }
         let place = Place { record, offset, length_bytes, is_piece: true };
         if !more {
             return Ok(Some(place));
@@ -147,9 +157,17 @@ impl Incoming {
         Ok(None)
     }
 
+    fn is_in_pieces(&self) -> bool {
+        !self.assembled.is_empty() || self.lost.is_some()
+    }
+
+    pub(crate) fn limit(&mut self, payload_max_bytes: usize) {
+        self.payload_max_bytes = payload_max_bytes;
+    }
+
     #[inline]
-    pub(crate) fn copy_payload(&mut self, arrived: &Arrived, target: &mut Vec<u8>) {
-        let link::Place::Shared(place) = &arrived.place else { return };
+    pub(crate) fn copy_payload(&mut self, arrived: &Arrived, target: &mut Vec<u8>) -> Result<(), Lost> {
+        let link::Place::Shared(place) = &arrived.place else { return Ok(()) };
         if place.is_piece {
             if target.is_empty() {
                 std::mem::swap(target, &mut self.assembled);
@@ -157,8 +175,10 @@ impl Incoming {
                 target.append(&mut self.assembled);
             }
         } else {
+            Lost::make_room(target, place.length_bytes, self.payload_max_bytes)?;
             self.side.memory.append_to(target, place.offset, place.length_bytes);
         }
+        Ok(())
     }
 
     /// # Safety

@@ -17,7 +17,8 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{Shutdown, shutdown};
 
 use super::{
-    Arrived, Broken, Interest, LinkEnd, LinkKind, NewLink, Payload, Place, Rings, Room, SendError, Sent, Wake,
+    Arrived, Broken, Interest, LinkEnd, LinkKind, Lost, NewLink, Payload, Place, Rings, Room, SendError,
+    Sent, Wake,
 };
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
@@ -73,6 +74,8 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
         received: Vec::new(),
         payload: Vec::new(),
+        passed_over: None,
+        payload_max_bytes: usize::MAX,
         parcels: VecDeque::new(),
         ended: false,
         found_empty: false,
@@ -179,6 +182,29 @@ impl Outgoing {
     }
 }
 
+/// What a message begins with.
+#[derive(Debug)]
+struct Head {
+    length_bytes: usize,
+    id: u64,
+    kind: Kind,
+    /// How many descriptors come with it, if any do.
+    sent_count: Option<usize>,
+}
+
+impl Head {
+    fn read(bytes: &[u8; HEAD_BYTES]) -> Result<Self, Broken> {
+        let word = |at: usize| bytes[at..at + 8].first_chunk::<8>().copied().map_or(0, u64::from_le_bytes);
+        let sent_count = usize::from(u16::from_le_bytes([bytes[18], bytes[19]]));
+        Ok(Self {
+            length_bytes: usize::try_from(word(0)).map_err(|_| Broken)?,
+            id: word(8),
+            kind: Kind::from_number(bytes[16]).ok_or(Broken)?,
+            sent_count: (bytes[17] != 0).then_some(sent_count),
+        })
+    }
+}
+
 /// See [`super::Incoming`].
 #[derive(Debug)]
 pub(crate) struct Incoming {
@@ -190,6 +216,9 @@ pub(crate) struct Incoming {
     received: Vec<u8>,
     /// Payload of the message that has arrived.
     payload: Vec<u8>,
+    /// A message whose payload is read over, and how many bytes of that are still to come.
+    passed_over: Option<(Head, Lost, usize)>,
+    payload_max_bytes: usize,
     /// Descriptors of messages that have not come as a whole.
     parcels: VecDeque<Vec<OwnedFd>>,
     ended: bool,
@@ -201,33 +230,53 @@ pub(crate) struct Incoming {
 impl Incoming {
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
         loop {
-            if let Some(head) = self.received.first_chunk::<HEAD_BYTES>() {
-                let word = |at: usize| {
-                    let bytes = head[at..at + 8].first_chunk::<8>();
-                    bytes.copied().map_or(0, u64::from_le_bytes)
-                };
-                let length_bytes = usize::try_from(word(0)).map_err(|_| Broken)?;
-                let (id, kind) = (word(8), Kind::from_number(head[16]).ok_or(Broken)?);
-                let end = HEAD_BYTES.checked_add(length_bytes).ok_or(Broken)?;
-                if self.received.len() >= end {
-                    self.payload.clear();
+            if let Some((head, lost, left_bytes)) = self.passed_over.take() {
+                let passed_bytes = left_bytes.min(self.received.len());
+                self.received.drain(..passed_bytes);
+                if passed_bytes == left_bytes {
+                    return self.arrived(&head, Some(lost)).map(Some);
+                }
+                self.passed_over = Some((head, lost, left_bytes - passed_bytes));
+            } else if let Some(head) = self.received.first_chunk::<HEAD_BYTES>() {
+                let head = Head::read(head)?;
+                let end = HEAD_BYTES.checked_add(head.length_bytes).ok_or(Broken)?;
+                self.payload.clear();
+                let missing_bytes = end.saturating_sub(self.received.len());
+                // Both at once: while the one is copied to the other both are there.
+                let room = Lost::make_room(&mut self.payload, head.length_bytes, self.payload_max_bytes)
+                    .and_then(|()| Lost::make_room(&mut self.received, missing_bytes, usize::MAX));
+                if let Err(lost) = room {
+                    self.payload = Vec::new();
+                    self.received.drain(..HEAD_BYTES);
+                    let left_bytes = head.length_bytes;
+                    self.passed_over = Some((head, lost, left_bytes));
+                    continue;
+                }
+                if missing_bytes == 0 {
                     self.payload.extend_from_slice(&self.received[HEAD_BYTES..end]);
-                    let attached = match head[17] {
-                        0 => None,
-                        _ => {
-                            let sent_count = usize::from(u16::from_le_bytes([head[18], head[19]]));
-                            let descriptors = self.parcels.pop_front().ok_or(Broken)?;
-                            Some(Parcel::arrived(descriptors, sent_count.min(DESCRIPTORS_MAX)))
-                        }
-                    };
                     self.received.drain(..end);
-                    return Ok(Some(Arrived { kind, id, attached, place: Place::Assembled }));
+                    return self.arrived(&head, None).map(Some);
                 }
             }
             if !self.receive()? {
                 return Ok(None);
             }
         }
+    }
+
+    fn arrived(&mut self, head: &Head, lost: Option<Lost>) -> Result<Arrived, Broken> {
+        let attached = match head.sent_count {
+            None => None,
+            Some(sent_count) => {
+                let descriptors = self.parcels.pop_front().ok_or(Broken)?;
+                Some(Parcel::arrived(descriptors, sent_count.min(DESCRIPTORS_MAX)))
+            }
+        };
+        Ok(Arrived { kind: head.kind, id: head.id, attached, lost, place: Place::Assembled })
+    }
+
+    pub(crate) fn limit(&mut self, payload_max_bytes: usize) {
+        self.payload_max_bytes = payload_max_bytes;
     }
 
     /// Takes what the socket holds; says whether it held anything.
@@ -260,12 +309,14 @@ impl Incoming {
         }
     }
 
-    pub(crate) fn copy_payload(&mut self, _arrived: &Arrived, target: &mut Vec<u8>) {
+    pub(crate) fn copy_payload(&mut self, _arrived: &Arrived, target: &mut Vec<u8>) -> Result<(), Lost> {
         if target.is_empty() {
             std::mem::swap(target, &mut self.payload);
         } else {
+            Lost::make_room(target, self.payload.len(), usize::MAX)?;
             target.append(&mut self.payload);
         }
+        Ok(())
     }
 
     pub(crate) fn payload(&self) -> &[u8] {

@@ -3,8 +3,9 @@
 //! Layer 5: over `sys`.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, raise};
+use crate::sys::{proc_files, signals};
 
 /// Says which backend waits: `wait:NAME`.
 const VARIABLE: &str = "WORKER_DEBUG";
@@ -24,16 +25,18 @@ pub(super) fn is_wanted_for(name: &str) -> io::Result<bool> {
     }
 }
 
-/// Stops this process until a debugger lets it go on, or SIGCONT does.
+/// How often it looks whether a debugger has come.
+const PACE: Duration = Duration::from_millis(50);
+
+/// Holds this process until a debugger has attached and let it go on, or until SIGCONT comes.
 ///
-/// # Source
-///
-/// `ptrace(2)`: a debugger may attach to a stopped process. Nothing polls meanwhile.
+/// It does not stop itself by SIGSTOP: gdb would meet that signal at its first `continue`, pass it on at the
+/// next, and so never get past it. One that waits goes on as soon as its debugger lets it.
 pub(super) fn wait(name: &str) {
     let pid = std::process::id();
     eprintln!(
         "worker-core: backend `{name}` (pid {pid}) waits for a debugger: `gdb -p {pid}` or `lldb -p {pid}`, \
          then `continue`; `kill -CONT {pid}` lets it run without one"
     );
-    let _ = raise(Signal::SIGSTOP);
+    signals::wait_for_continue(PACE, proc_files::is_traced);
 }

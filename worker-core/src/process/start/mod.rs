@@ -101,7 +101,8 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     let open_files_soft = limits::open_files_soft_of_user();
     let (beside, far_end) = with_descriptors(Beside::pair)?;
     let beside = Arc::new(beside);
-    let NewLink { kind, ours, theirs } = new_link::make(builder.link, &beside)?;
+    let NewLink { kind, mut ours, theirs } = new_link::make(builder.link, &beside)?;
+    ours.incoming.limit(builder.reply_max_bytes.unwrap_or_else(limits::half_of_all_memory_bytes));
     let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
     let directory = with_descriptors(working_directory)?;
     let surroundings = Surroundings {

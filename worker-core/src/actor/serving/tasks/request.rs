@@ -15,7 +15,7 @@ use crate::actor::serving::complain;
 use crate::actor::serving::requests::{Flow, nobody_to_tell, tell_before_abort};
 use crate::actor::{generic, panics};
 use crate::errors::{DecodeError, PanicReport};
-use crate::link::{Arrived, LinkEnd};
+use crate::link::{Arrived, LinkEnd, Lost};
 use crate::wire::codec;
 use crate::wire::descriptors::{Attached, with_arrived};
 use crate::wire::kind::Kind;
@@ -26,7 +26,7 @@ struct Request {
     id: u64,
     kind: Kind,
     /// A copy: the link goes on while the request runs.
-    payload: Vec<u8>,
+    payload: Result<Vec<u8>, Lost>,
     attached: Attached,
 }
 
@@ -46,13 +46,15 @@ pub(super) async fn begin<A: AsyncActor>(
         }
     }
     let (id, kind, attached) = (arrived.id, arrived.kind, arrived.attached.take());
-    let mut payload = Vec::new();
-    {
+    let payload = {
         let incoming = &mut link.borrow_mut().incoming;
         incoming.note_taken();
-        incoming.copy_payload(&arrived, &mut payload);
+        let mut payload = Vec::new();
+        let copied = incoming.copy_payload(&arrived, &mut payload);
+        let lost = arrived.lost.or(copied.err());
         incoming.release(arrived);
-    }
+        lost.map_or(Ok(payload), Err)
+    };
     let request = Request { link, id, kind, payload, attached };
     let begun = Rc::new(Cell::new(false));
     let mut task = Box::pin(run(Rc::clone(shared), request, Rc::clone(&begun)));
@@ -74,7 +76,7 @@ async fn run<A: AsyncActor>(shared: Rc<Shared<A>>, request: Request, begun: Rc<C
     let Request { link, id, kind, payload, attached } = request;
     let wanted = matches!(kind, Kind::Request | Kind::GenericRequest);
     let replies = Replies::new(&link, id, wanted);
-    let work = work(&shared, kind, &payload, attached, &replies, &begun);
+    let work = work(&shared, kind, payload.as_deref(), attached, &replies, &begun);
     let handled = caught(work, || tell_before_abort(&link, id, wanted)).await;
     match handled {
         Ok(Ok(())) => {}
@@ -97,11 +99,12 @@ async fn run<A: AsyncActor>(shared: Rc<Shared<A>>, request: Request, begun: Rc<C
 async fn work<A: AsyncActor>(
     shared: &Shared<A>,
     kind: Kind,
-    payload: &[u8],
+    payload: Result<&[u8], &Lost>,
     attached: Attached,
     replies: &Replies<'_>,
     begun: &Cell<bool>,
 ) -> Result<(), DecodeError> {
+    let payload = payload.map_err(DecodeError::of_lost_message)?;
     let call = Call::new(replies, &shared.context);
     if matches!(kind, Kind::GenericRequest | Kind::GenericOneWay) {
         // What it takes is not known before it runs, so it runs alone.
