@@ -374,3 +374,36 @@ fn everything_of_the_backend_happens_there_and_in_order() {
     });
     assert_eq!(dropped, steps.map(|step| format!("{step} in {pid}\n")).concat());
 }
+
+/// Has methods named like those of the traits that its expansion implements.
+pub struct Namesake;
+
+#[process_actor]
+impl Namesake {
+    pub fn new() -> Self {
+        Self
+    }
+    pub fn run(&self, n: u32) -> u32 {
+        n
+    }
+    pub fn live(&self) -> &'static str {
+        "live"
+    }
+    pub fn started(&self) -> bool {
+        true
+    }
+    pub fn activate(&mut self, n: u32) -> u32 {
+        n + 1
+    }
+    #[deactivate]
+    fn deactivate(&self) {}
+}
+
+#[test]
+fn methods_may_have_any_name() {
+    let namesake = NamesakeFrontend::spawn().unwrap();
+    assert_eq!(namesake.run(1).unwrap(), 1);
+    assert_eq!(namesake.live().unwrap(), "live");
+    assert!(namesake.started().unwrap());
+    assert_eq!(namesake.activate(1).unwrap(), 2);
+}

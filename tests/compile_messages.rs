@@ -5,11 +5,15 @@
 //! A line of a case announces an error with `//~ text`: an error whose headline contains this text is reported there.
 //! Only the text is compared, which is ours; what rustc writes around it may change.
 
+#[path = "support/package.rs"]
+mod package;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+
+use package::Package;
 
 /// An announcement, or errors that were reported.
 #[derive(Debug, PartialEq)]
@@ -23,7 +27,7 @@ struct Errors {
 fn mistakes_are_reported_once_and_where_they_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cases = cases(&root.join("ui"));
-    let stderr = check(root, &cases);
+    let stderr = check(&cases);
     let reported = reported(&stderr);
     let mut wrong = String::new();
     for case in &cases {
@@ -65,28 +69,11 @@ fn announced(case: &Path) -> Vec<Errors> {
 }
 
 /// What cargo says of a package with a program for each case.
-fn check(root: &Path, cases: &[PathBuf]) -> String {
-    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_messages");
-    fs::create_dir_all(&package).unwrap();
-    let workspace = root.parent().unwrap();
-    let mut manifest = format!(
-        "[workspace]\n[package]\nname = \"cases\"\nedition = \"2024\"\nautobins = false\n[dependencies]\n\
-         worker-core = {{ path = {:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n",
-        workspace.join("worker-core")
-    );
-    for case in cases {
-        let name = case.file_stem().and_then(|name| name.to_str()).unwrap();
-        let _ = write!(manifest, "[[bin]]\nname = {name:?}\npath = {case:?}\n");
-    }
-    fs::write(package.join("Cargo.toml"), manifest).unwrap();
-    // The same versions as here, so that nothing is to be fetched.
-    fs::copy(workspace.join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["check", "--offline", "--bins", "--keep-going", "--color=never"])
-        .current_dir(&package)
-        .env("CARGO_TARGET_DIR", package.join("target"))
-        .output()
-        .unwrap();
+fn check(cases: &[PathBuf]) -> String {
+    let program = |case: &PathBuf| (case.file_stem().unwrap().to_str().unwrap().to_owned(), case.clone());
+    let mut package = Package::new("compile_messages", "worker-core");
+    package.write("2024", &cases.iter().map(program).collect::<Vec<_>>());
+    let output = package.cargo(&["check", "--offline", "--bins", "--keep-going", "--color=never"]);
     String::from_utf8(output.stderr).unwrap()
 }
 

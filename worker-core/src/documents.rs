@@ -47,3 +47,6 @@ mod processes {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("../../docs/async.md")]
 mod r#async {}
+
+#[doc = include_str!("../../docs/pools.md")]
+mod pools {}

@@ -62,6 +62,7 @@ mod errors;
 pub mod frames;
 mod group;
 mod link;
+mod pool;
 mod process;
 mod ring;
 pub mod select;
@@ -73,9 +74,11 @@ pub use actor::{
 };
 pub use channel::{Receiver, RecvError, SendError, Sender, channel, channel_with_capacity};
 pub use errors::{
-    CallError, DecodeError, EncodeError, Exit, ExitReason, GivenUp, PanicReport, SpawnError, StopError,
+    CallError, DecodeError, Departure, DepartureReason, EncodeError, Exit, ExitReason, GivenUp, ItemError,
+    PanicReport, PoolError, SpawnError, StopError, TakeError,
 };
 pub use group::{Group, GroupError, Strategy};
+pub use pool::{Lease, Map, Ordered, Pool, PoolBuilder, Progress, Share, Unordered};
 pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };

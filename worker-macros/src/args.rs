@@ -11,7 +11,7 @@ use crate::shown::shown;
 use crate::words::{self, OptionWord};
 
 /// What the user chose; a name not chosen is derived from the actor's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Options {
     pub(crate) frontend: Option<Ident>,
     pub(crate) request: Option<Ident>,

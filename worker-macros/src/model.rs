@@ -7,7 +7,6 @@ use syn::{Attribute, GenericParam, Generics, Path, ReceiverKind, Signature, Toke
 use crate::parse::types::bare;
 
 /// Everything the attribute knows about one annotated block.
-#[derive(Debug)]
 pub(crate) struct Actor {
     /// The path of the runtime crate.
     pub(crate) runtime: Path,
@@ -35,7 +34,7 @@ pub(crate) struct Actor {
 }
 
 /// Attributes of a function that generated items repeat.
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
 pub(crate) struct Carried {
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) docs: Vec<Attribute>,
@@ -46,7 +45,6 @@ pub(crate) struct Carried {
 }
 
 /// What a constructor and a method have in common.
-#[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) name: Ident,
     pub(crate) visibility: Visibility,
@@ -60,7 +58,6 @@ pub(crate) struct Function {
 }
 
 /// A function that makes the actor.
-#[derive(Debug)]
 pub(crate) struct Constructor {
     pub(crate) function: Function,
     pub(crate) fallible: Fallible,
@@ -71,7 +68,6 @@ pub(crate) struct Constructor {
 }
 
 /// Whether a constructor can fail.
-#[derive(Debug)]
 pub(crate) enum Fallible {
     Never,
     /// `Result<Self, E>`: this `E`.
@@ -81,7 +77,6 @@ pub(crate) enum Fallible {
 }
 
 /// An exported method.
-#[derive(Debug)]
 pub(crate) struct Method {
     pub(crate) function: Function,
     /// The `#[oneway]` attribute.
@@ -94,14 +89,12 @@ pub(crate) struct Method {
 }
 
 /// `#[fallible]` or `#[infallible]`.
-#[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) fallible: bool,
     pub(crate) attribute: Attribute,
 }
 
 /// A method the backend calls by itself.
-#[derive(Debug)]
 pub(crate) struct Hook {
     pub(crate) kind: HookKind,
     pub(crate) attribute: Attribute,
@@ -120,7 +113,6 @@ pub(crate) enum HookKind {
 }
 
 /// A helper attribute where it means nothing.
-#[derive(Debug)]
 pub(crate) struct Misplaced {
     pub(crate) attribute: Attribute,
     pub(crate) function: Ident,
@@ -128,7 +120,6 @@ pub(crate) struct Misplaced {
 }
 
 /// One parameter after `self`.
-#[derive(Debug)]
 pub(crate) enum Parameter {
     /// `&Context<Self>`, filled in by the backend; the type as written.
     Context(Type),
@@ -139,7 +130,6 @@ pub(crate) enum Parameter {
 }
 
 /// One parameter that travels.
-#[derive(Debug)]
 pub(crate) struct Argument {
     pub(crate) cfgs: Vec<Attribute>,
     /// The user's name, or a made one for a pattern.
@@ -167,7 +157,6 @@ pub(crate) enum Carriage {
 }
 
 /// What a method gives back.
-#[derive(Debug)]
 pub(crate) enum Reply {
     Unit,
     /// `!`.

@@ -47,6 +47,16 @@ pub trait Actor: Sized + 'static {
     fn stopped(&mut self, context: &Context<Self>) {
         let _ = context;
     }
+
+    /// Runs the `#[activate]` hook.
+    fn activate(&mut self, context: &Context<Self>) {
+        let _ = context;
+    }
+
+    /// Runs the `#[deactivate]` hook.
+    fn deactivate(&mut self, context: &Context<Self>) {
+        let _ = context;
+    }
 }
 
 /// A generated frontend, for code that works with any of them.

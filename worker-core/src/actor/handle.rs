@@ -16,12 +16,13 @@ use super::generic::GenericRequest;
 use super::outcome::{decode, fault_error, spawn_error};
 use super::pending::Pending;
 use super::remote::Remote;
+use super::room::{self, Room};
 use super::serving;
 use crate::calls::{Fault, NotNow, Outcome, is_in_runtime};
 use crate::errors::{CallError, EncodeError, SpawnError};
 use crate::link::Payload;
 use crate::process::{
-    Builder, Depart, Departed, Encoded, Life, Lives, Origin, Process, Recipe, Run, Starting, When,
+    Builder, Depart, Departed, Encoded, Life, Lives, Origin, Process, Recipe, Run, Starting, Tray, When,
 };
 use crate::wire::codec::{self, WriteError};
 use crate::wire::kind::Kind;
@@ -57,6 +58,9 @@ impl<A: Actor> Handle<A> {
         } else {
             (origin.begin(&|writer| codec::encode(constructor, writer))?, None)
         };
+        if let (Some(tray), true) = (&builder.tray, starting.is_sent()) {
+            return Self::leave(builder, starting, recipe, tray);
+        }
         Self::finish(builder, starting, recipe)
     }
 
@@ -127,6 +131,20 @@ impl<A: Actor> Handle<A> {
             let _ = life.see_end();
         }
         Err(error)
+    }
+
+    /// An actor whose constructor may not be done: calls queue up behind it. Whoever gave the tray waits for it.
+    fn leave<Form, E: Portable<Form>>(
+        builder: &Builder,
+        starting: Starting,
+        recipe: Option<Recipe>,
+        tray: &Tray,
+    ) -> Result<Self, SpawnError<E>> {
+        starting.life.body.wait_born()?;
+        let lives = Arc::new(Lives::new(Arc::clone(&starting.life), builder.on_timeout, recipe)?);
+        let remote = Remote { process: Process::new(lives), timeout: builder.call_timeout };
+        tray.put(starting);
+        Ok(Self { remote, actor: PhantomData })
     }
 
     /// [`Handle::spawn`] by a constructor that can fail: [`Crossing::carry`] does it.
@@ -249,7 +267,12 @@ impl<A: Actor> Handle<A> {
                 }
             }
         }
-        let must_not_wait = is_in_runtime() || life.client.is_awaited();
+        let room = room::here();
+        if room == Room::None {
+            let fault = fault_error::<R, E>(Fault::NotSentInTime, false);
+            return Pending::new(Err(fault), decode);
+        }
+        let must_not_wait = room == Room::Own && (is_in_runtime() || life.client.is_awaited());
         if must_not_wait && (lives.may_be_renewed() || life.client.death().is_none()) {
             return match Encoded::new(payload) {
                 Ok(encoded) => {
@@ -264,12 +287,18 @@ impl<A: Actor> Handle<A> {
                 }
             };
         }
+        let own = deadline;
+        let deadline = if let Room::Until(until) = room { own.into_iter().chain(until).min() } else { own };
         let mut killed = false;
         let started = self.behind_others(deadline).and_then(|()| {
             lives.attempt(deadline, |life| {
                 self.must_live(life)?;
                 let ticket = life.client.start(kind, payload, deadline);
-                let ticket = ticket.inspect_err(|fault| killed = lives.kill_at_timeout(life, fault))?;
+                let ticket = ticket.inspect_err(|fault| {
+                    // That somebody else would not wait longer is no fault of the backend.
+                    let is_late = own.is_some_and(|own| own <= Instant::now());
+                    killed = is_late && lives.kill_at_timeout(life, fault);
+                })?;
                 Ok((Arc::clone(life), ticket))
             })
         });

@@ -15,6 +15,7 @@ mod panics;
 mod pending;
 mod remote;
 mod reply;
+pub(crate) mod room;
 mod serving;
 mod streaming;
 

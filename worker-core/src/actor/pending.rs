@@ -185,7 +185,41 @@ impl<T, E> Pending<T, E> {
         self.wait_until(Some(Instant::now()))
     }
 
-    fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<T, CallError<E>>> {
+    /// The life and the call, while it is in flight: for whoever waits for several.
+    pub(crate) fn in_flight(&self) -> Option<(&Arc<Life>, Ticket)> {
+        match &self.state {
+            State::InFlight(life, ticket) => Some((life, *ticket)),
+            State::Departing(_) | State::Done(_) => None,
+        }
+    }
+
+    /// The result, if it has been taken in; one that its backend had not begun at its end is `NotSent`.
+    pub(crate) fn take_settled(&mut self) -> Option<Result<T, CallError<E>>> {
+        let (life, ticket) = match &mut self.state {
+            State::InFlight(life, ticket) => (&*life, *ticket),
+            State::Done(result) => return result.take(),
+            State::Departing(_) => return None,
+        };
+        let result = match life.client.take_settled(ticket)? {
+            Ok(outcome) => (self.decode)(outcome),
+            Err(fault) => Err(fault_error::<E, E>(fault, false)),
+        };
+        self.state = State::Done(None);
+        Some(result)
+    }
+
+    /// As [`Pending::wait`], but what its backend had not begun at its end is `NotSent`, whenever it was sent.
+    pub(crate) fn wait_exactly(self) -> Result<T, CallError<E>> {
+        let flight = self.in_flight().map(|(life, ticket)| (Arc::clone(life), ticket));
+        match (self.wait(), flight) {
+            (Err(CallError::Exited(exit)), Some((life, ticket))) if !life.client.was_begun(ticket) => {
+                Err(CallError::NotSent(exit))
+            }
+            (result, _) => result,
+        }
+    }
+
+    pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<T, CallError<E>>> {
         if let State::Departing(departure) = &self.state {
             let departed = departure.wait(deadline)?;
             self.departed(departed);

@@ -2,11 +2,16 @@
 //! Not here: calls, which need the actor's types (`handle`).
 //! Layer 6: over `calls` and `process`.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::outcome::{decode, fault_error};
+use super::pending::Pending;
 use crate::errors::{Exit, StopError};
-use crate::process::Process;
+use crate::process::{Process, end_together};
+use crate::wire::kind::Kind;
 
 /// The backend behind a frontend, whatever its actor is.
 ///
@@ -66,6 +71,16 @@ impl Remote {
         self.process.lives().ask_to_stop();
     }
 
+    /// Sends a hook's turn, which is a request like any other; with `deadline`, only if there is room until then.
+    pub(crate) fn hook(&self, kind: Kind, deadline: Option<Instant>) -> Pending<()> {
+        let started = self.process.lives().attempt(deadline, |life| {
+            let ticket = life.client.start(kind, &|_| Ok(()), deadline)?;
+            Ok((Arc::clone(life), ticket))
+        });
+        let started = started.map_err(|fault| fault_error::<(), Infallible>(fault, false));
+        Pending::new(started, decode::<_, _, (), Infallible>)
+    }
+
     /// The process of the backend.
     #[must_use]
     pub fn process(&self) -> &Process {
@@ -75,7 +90,7 @@ impl Remote {
 
 /// Ends many backends at once: all are asked to end before any is waited for.
 ///
-/// So it takes about as long as the slowest of them. A [`Group`](crate::Group) stops its members one after
+/// So it takes about as long as the slowest of them, also where several have to be ended by force. A [`Group`](crate::Group) stops its members one after
 /// the other instead, because later ones may depend on earlier ones.
 ///
 /// # Errors
@@ -107,6 +122,8 @@ pub fn stop_all<'remotes>(
 ) -> Vec<Result<Exit, StopError>> {
     let remotes: Vec<_> = remotes.into_iter().collect();
     remotes.iter().for_each(|remote| remote.ask_to_stop());
+    let lives: Vec<_> = remotes.iter().map(|remote| &**remote.process.lives()).collect();
+    end_together(&lives);
     remotes.iter().map(|remote| remote.stop()).collect()
 }
 

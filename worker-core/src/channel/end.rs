@@ -4,7 +4,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::wire::descriptors::Moves;
 
@@ -20,7 +20,8 @@ pub(crate) trait Watcher: Send + Sync {
 /// The socket of a receiving end.
 #[derive(Debug)]
 pub(crate) struct End {
-    socket: OwnedFd,
+    /// Shared with the runtime that watches it, if one does.
+    socket: Arc<OwnedFd>,
     /// It was sent away (Q4).
     is_spent: AtomicBool,
     watchers: Mutex<Vec<Watch>>,
@@ -39,10 +40,10 @@ impl std::fmt::Debug for Watch {
 
 impl End {
     pub(super) fn new(socket: OwnedFd) -> Self {
-        Self { socket, is_spent: AtomicBool::new(false), watchers: Mutex::default() }
+        Self { socket: Arc::new(socket), is_spent: AtomicBool::new(false), watchers: Mutex::default() }
     }
 
-    pub(super) fn socket(&self) -> &OwnedFd {
+    pub(super) fn socket(&self) -> &Arc<OwnedFd> {
         &self.socket
     }
 

@@ -20,6 +20,8 @@
 //! What lies in a channel is bounded by the kernel's count of bytes. A message that brings sealed memory is as
 //! long as the longest that does without, so a dozen long values fill a channel, and not hundreds.
 
+#[cfg(feature = "tokio")]
+mod awaiting;
 mod end;
 mod errors;
 mod message;
@@ -31,6 +33,8 @@ mod travel;
 
 use std::io;
 
+#[cfg(feature = "tokio")]
+pub use awaiting::Values;
 pub(crate) use end::{End, Watcher};
 pub use errors::{RecvError, SendError};
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};

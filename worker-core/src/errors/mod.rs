@@ -6,6 +6,7 @@ mod call;
 mod codec;
 mod exit;
 mod panic;
+mod pool;
 mod spawn;
 mod stop;
 
@@ -13,5 +14,6 @@ pub use call::CallError;
 pub use codec::{DecodeError, EncodeError};
 pub use exit::{Exit, ExitReason, GivenUp};
 pub use panic::PanicReport;
+pub use pool::{Departure, DepartureReason, ItemError, PoolError, TakeError};
 pub use spawn::SpawnError;
 pub use stop::StopError;

@@ -225,6 +225,11 @@ impl Outgoing {
         }
     }
 
+    /// Whether [`Outgoing::was_taken`] can tell.
+    pub(crate) fn knows_what_was_taken(&self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+
     /// Gives up a message for which there was no room; says whether it will never be seen.
     pub(crate) fn withdraw(&mut self) -> bool {
         both!(Outgoing, self, half => half.withdraw())

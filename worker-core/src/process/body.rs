@@ -28,7 +28,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Time that the fork server gets to say how a backend ended.
 const REPORT: Duration = Duration::from_secs(10);
 /// Time between SIGTERM and SIGKILL.
-const TERM_GRACE: Duration = Duration::from_secs(1);
+pub(super) const TERM_GRACE: Duration = Duration::from_secs(1);
 
 /// The process of one life. Once it has ended it stays so, and no other is ever signalled in its place.
 pub(crate) struct Body {
@@ -136,6 +136,11 @@ impl Body {
         if self.is_alive() { usage } else { Usage::default() }
     }
 
+    /// Whether it is a process: a thread cannot be ended by force.
+    pub(crate) fn can_be_killed(&self) -> bool {
+        self.keeper.thread().is_none()
+    }
+
     /// Ends the process at once, by SIGKILL. That it has ended already is no error.
     pub(crate) fn kill(&self) -> io::Result<()> {
         self.signal(Signal::SIGKILL)
@@ -194,6 +199,11 @@ impl Body {
             self.seen_ended.get_or_init(Moment::now);
         }
         Ok(ended)
+    }
+
+    /// Asks a process that did not end in time, by SIGTERM.
+    pub(super) fn terminate(&self) -> io::Result<()> {
+        self.signal(Signal::SIGTERM)
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {

@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::fork_server::ForkServer;
+use super::life::Starting;
 use super::limits::{Limits, Settings};
 use super::restart::Restart;
 use super::start::StartMethod;
@@ -57,6 +58,24 @@ pub struct Builder {
     /// A group restarts the actor, whatever `restart` says.
     pub(crate) in_group: bool,
     pub(crate) reply_max_bytes: Option<usize>,
+    /// A pool appends this number to the name.
+    pub(crate) number: Option<u64>,
+    /// A pool waits for the constructor by itself, and finds here what to wait for.
+    pub(crate) tray: Option<Tray>,
+}
+
+/// Where a spawn that does not wait for its constructor leaves what somebody else waits for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tray(Arc<Mutex<Option<Starting>>>);
+
+impl Tray {
+    pub(crate) fn put(&self, starting: Starting) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(starting);
+    }
+
+    pub(crate) fn take(&self) -> Option<Starting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Whoever asked to be told of every end.
@@ -130,6 +149,8 @@ impl Default for Builder {
             on_exit: None,
             in_group: false,
             reply_max_bytes: None,
+            number: None,
+            tray: None,
         }
     }
 }

@@ -119,8 +119,23 @@ impl Starting {
         Ok((self.life, made))
     }
 
-    /// Waits for the constructor in a later run. Only one thread at a time may do so.
-    pub(super) fn finish(&self, deadline: Option<Instant>) -> Started {
+    /// Whether the constructor is known to be done, or to have come to nothing.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.constructing.as_ref().map_or(true, |ticket| self.life.client.is_ready(*ticket))
+    }
+
+    /// What to wait for until then, if it is not known yet.
+    pub(crate) fn waits_for(&self) -> Option<(&Arc<Life>, Ticket)> {
+        self.constructing.as_ref().ok().map(|ticket| (&self.life, *ticket))
+    }
+
+    /// Whether the constructor was sent.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.constructing.is_ok()
+    }
+
+    /// Waits for the constructor where its result is not read. Only one thread at a time may do so.
+    pub(crate) fn finish(&self, deadline: Option<Instant>) -> Started {
         let outcome = match &self.constructing {
             Ok(ticket) => self.life.client.wait(*ticket, deadline),
             Err(_) => Err(Fault::TimedOut),

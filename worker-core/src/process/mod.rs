@@ -13,6 +13,7 @@ mod protocol;
 mod renewal;
 mod restart;
 mod start;
+mod together;
 mod usage;
 mod view;
 
@@ -24,9 +25,11 @@ pub use start::StartMethod;
 pub use usage::Usage;
 pub use view::Process;
 
+pub(crate) use builder::Tray;
 pub(crate) use departures::{Depart, Departed, Departure};
-pub(crate) use life::{Encoded, Life, Origin, Recipe, Starting};
+pub(crate) use life::{Encoded, Life, Origin, Recipe, Started, Starting};
 pub(crate) use lives::Lives;
 pub(crate) use renewal::{Renewal, as_supervisor};
 pub(crate) use restart::{Ledger, When};
 pub(crate) use start::{BackendStart, Refused, Run};
+pub(crate) use together::end_together;

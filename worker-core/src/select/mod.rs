@@ -6,6 +6,10 @@
 //! timers that rang, triggers, calls that have a result, files. *Frames* are looked for in shared memory, and their
 //! reader announces there that it sleeps, before it does. The sorts take turns, and so do those of one
 //! sort: the kernel puts what it told behind the others, and so does the queue.
+//!
+//! | `SYNC` label | publishes | release | acquire |
+//! | --- | --- | --- | --- |
+//! | news | what was told by other threads | who tells sets the note | who waits takes it away |
 
 mod calls;
 mod entering;

@@ -18,6 +18,10 @@ pub(crate) enum Kind {
     GenericOneWay = 5,
     /// To the backend: end in order.
     Stop = 6,
+    /// To the backend: run the `#[activate]` hook, and reply. No payload.
+    Activate = 12,
+    /// To the backend: run the `#[deactivate]` hook, and reply. No payload.
+    Deactivate = 13,
     /// To the frontend: the value that a method returned, or that the actor is made.
     Returned = 7,
     /// To the frontend: the error that a method or constructor returned.
@@ -45,6 +49,8 @@ impl Kind {
             9 => Self::Panicked,
             10 => Self::NotEncoded,
             11 => Self::NotDecoded,
+            12 => Self::Activate,
+            13 => Self::Deactivate,
             _ => return None,
         })
     }

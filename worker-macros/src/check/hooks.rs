@@ -7,7 +7,7 @@ use syn::{ReturnType, Safety, Signature, Visibility};
 
 use super::{functions, parameters};
 use crate::errors::Errors;
-use crate::model::{Actor, Hook, HookKind, Reply, arguments};
+use crate::model::{Actor, Hook, Reply, arguments};
 use crate::parse::types;
 use crate::shown::shown;
 
@@ -15,10 +15,6 @@ use crate::shown::shown;
 pub(super) fn hooks(errors: &mut Errors, actor: &Actor) {
     for (index, hook) in actor.hooks.iter().enumerate() {
         let attribute = shown(hook.attribute.path());
-        if matches!(hook.kind, HookKind::Activate | HookKind::Deactivate) {
-            errors.at(&hook.attribute, format!("`#[{attribute}]` is not supported yet: remove it"));
-            continue;
-        }
         let same = |other: &&Hook| other.kind == hook.kind && (other.cfgs.is_empty() || hook.cfgs.is_empty());
         if let Some(first) = actor.hooks.iter().take(index).find(same) {
             let first = &first.original.ident;

@@ -146,7 +146,8 @@ fn run_arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream
         &Pattern::variant(message, &method.function),
         &method.function,
         &emit!(call.context()),
-        |values| replies::answer(runtime, method, emit!(self.#name(#values))),
+        // Not `self.#name()`: that would find the trait's own method of the same name before one that takes `&self`.
+        |values| replies::answer(runtime, method, emit!(Self::#name(self, #values))),
     )
 }
 
@@ -171,7 +172,7 @@ fn hook(expansion: &Expansion<'_>, hook: &Hook) -> TokenStream {
     emit! {
         #(#cfgs)*
         fn #trait_method(&mut self, #parameter: &#runtime::Context<Self>) {
-            self.#name(#value);
+            Self::#name(self, #value);
         }
     }
 }

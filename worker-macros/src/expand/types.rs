@@ -220,7 +220,7 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &str) -> TokenStream
 fn is_lent_option(argument: &Argument) -> bool {
     let has_module = matches!(argument.carriage, Carriage::Bytes | Carriage::Path);
     has_module
-        && bare(&argument.ty) != optional(&argument.ty)
+        && !std::ptr::eq(&argument.ty, optional(&argument.ty))
         && shared_borrow(optional(&argument.ty)).is_some()
 }
 

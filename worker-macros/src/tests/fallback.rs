@@ -37,7 +37,7 @@ const BROKEN: [&str; 30] = [
     "#[oneway] pub fn bad(&self) -> u32 {}",
     "#[oneway] fn bad(&self) {}",
     "#[started] fn bad(&self, n: u32) -> u8 {}",
-    "#[activate] fn bad(&self) {}",
+    "#[activate] fn bad(&self) -> u8 {}",
     "pub fn stop(&self) {}",
     "pub fn good_async(&self) {}",
     "pub fn with() -> Self {}",

@@ -1,5 +1,6 @@
 //! Tests of the pipeline on tokens, without a compiler.
 
+mod derive;
 mod diagnostics;
 mod expansion;
 mod fallback;

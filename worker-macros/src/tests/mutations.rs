@@ -6,7 +6,7 @@ use std::env;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
 use super::golden;
-use crate::pipeline;
+use crate::{derive, pipeline};
 
 /// Splitmix64.
 struct Random(u64);
@@ -87,8 +87,10 @@ fn mutate(random: &mut Random, tokens: TokenStream) -> TokenStream {
 #[test]
 fn no_tokens_make_the_macro_panic() {
     let rounds: u64 = env::var("MUTATIONS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2_000);
+    // What the derive takes, so that some mutations of it are still a struct.
+    let structure = (TokenStream::new(), "pub struct A<T: B>(c::Handle<D<T>>) where T: E;".parse().unwrap());
     let inputs: Vec<(TokenStream, TokenStream)> =
-        golden::inputs().iter().map(|input| golden::read(input)).collect();
+        golden::inputs().iter().map(|input| golden::read(input)).chain([structure]).collect();
     for seed in 0..rounds {
         let random = &mut Random(seed);
         let (mut args, mut block) = inputs[random.below(inputs.len())].clone();
@@ -102,5 +104,7 @@ fn no_tokens_make_the_macro_panic() {
         let run = || pipeline::run(args.clone(), block.clone()).to_string();
         let outcome = std::panic::catch_unwind(run);
         assert!(outcome.is_ok(), "seed {seed} panics on\n#[process_actor({args})]\n{block}");
+        let outcome = std::panic::catch_unwind(|| derive::frontend(block.clone()).to_string());
+        assert!(outcome.is_ok(), "seed {seed} panics on\n#[derive(Frontend)]\n{block}");
     }
 }

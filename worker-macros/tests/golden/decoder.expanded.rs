@@ -114,24 +114,24 @@ impl ::worker_core::Actor for Decoder {
     fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
             DecoderRequest::Decode { jpeg } => {
-                call.reply_result(self.decode(jpeg)).carry()
+                call.reply_result(Self::decode(self, jpeg)).carry()
             }
-            DecoderRequest::Read { n } => call.reply_result(self.read(n)).carry(),
+            DecoderRequest::Read { n } => call.reply_result(Self::read(self, n)).carry(),
             DecoderRequest::Shift { by, others, tag, at } => {
-                call.reply(self.shift(&by, &others, tag, at.as_deref())).carry()
+                call.reply(Self::shift(self, &by, &others, tag, at.as_deref())).carry()
             }
-            DecoderRequest::Log { line } => self.log(line),
+            DecoderRequest::Log { line } => Self::log(self, line),
             DecoderRequest::Report { n } => {
-                call.reply(self.report(call.context(), n)).carry()
+                call.reply(Self::report(self, call.context(), n)).carry()
             }
-            DecoderRequest::Name => call.reply_lent(self.name()).carry(),
+            DecoderRequest::Name => call.reply_lent(Self::name(self)).carry(),
         }
     }
     fn started(&mut self, _context: &::worker_core::Context<Self>) {
-        self.warm_up();
+        Self::warm_up(self);
     }
     fn stopped(&mut self, context: &::worker_core::Context<Self>) {
-        self.flush(context);
+        Self::flush(self, context);
     }
 }
 /// The frontend of [`Decoder`]: the actor lives in a process of its own, and each method here is a message to it.

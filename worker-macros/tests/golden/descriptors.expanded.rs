@@ -53,10 +53,12 @@ impl ::worker_core::Actor for Porter {
     fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
             PorterRequest::Copy { from, to } => {
-                call.reply_result(self.copy(&from, to.as_deref())).carry()
+                call.reply_result(Self::copy(self, &from, to.as_deref())).carry()
             }
             PorterRequest::Watch { descriptor } => {
-                call.reply_result(self.watch(::std::os::fd::AsFd::as_fd(&descriptor)))
+                call.reply_result(
+                        Self::watch(self, ::std::os::fd::AsFd::as_fd(&descriptor)),
+                    )
                     .carry()
             }
         }

@@ -203,13 +203,15 @@ where
     #[allow(deprecated, reason = "the caller is told, the way in between is not")]
     fn run(&mut self, request: Self::Request<'_>, call: &crate::worker::Call<'_, Self>) {
         match request {
-            Ask::Get { key } => call.reply(self.get(&key)).carry(),
+            Ask::Get { key } => call.reply(Self::get(self, &key)).carry(),
             #[cfg(feature = "remove")]
             #[cfg(not(feature = "hint"))]
-            Ask::Remove { key } => call.reply(self.remove(&key)).carry(),
+            Ask::Remove { key } => call.reply(Self::remove(self, &key)).carry(),
             #[cfg(feature = "remove")]
             #[cfg(feature = "hint")]
-            Ask::Remove { key, hint } => call.reply(self.remove(&key, hint)).carry(),
+            Ask::Remove { key, hint } => {
+                call.reply(Self::remove(self, &key, hint)).carry()
+            }
             Ask::__Marker(never, _) => match never {}
         }
     }

@@ -45,7 +45,7 @@ impl ::worker_core::Actor for Counter {
     }
     fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
-            CounterRequest::Add { n } => call.reply(self.add(n)).carry(),
+            CounterRequest::Add { n } => call.reply(Self::add(self, n)).carry(),
         }
     }
 }

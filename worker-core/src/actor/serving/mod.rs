@@ -5,6 +5,7 @@
 //! What a backend listens to are its *sources*: links on which requests come, timers, and descriptors
 //! that the actor watches. One thread serves them all, one thing at a time.
 
+mod hooks;
 mod links;
 mod listeners;
 mod requests;

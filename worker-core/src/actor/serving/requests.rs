@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::complain;
+use super::{complain, hooks};
 use crate::actor::context::Context;
 use crate::actor::contract::Actor;
 use crate::actor::reply::{Call, Replies};
@@ -32,7 +32,7 @@ pub(super) fn serve<A: Actor>(
     mut arrived: Arrived,
 ) -> Flow {
     let wanted = match arrived.kind {
-        Kind::Request | Kind::GenericRequest => true,
+        Kind::Request | Kind::GenericRequest | Kind::Activate | Kind::Deactivate => true,
         Kind::OneWay | Kind::GenericOneWay => false,
         Kind::Stop => return Flow::Ends,
         // No frontend sends these; a message of a kind that makes no sense here is passed over.
@@ -72,6 +72,10 @@ fn handle<A: Actor>(
     let call = Call::new(replies, context);
     match kind {
         Kind::GenericRequest | Kind::GenericOneWay => generic::invoke(bytes, actor, &call),
+        kind if hooks::is_hook(kind) => {
+            hooks::run(actor, kind, context, replies);
+            Ok(())
+        }
         _ => {
             let request = codec::decode::<A::Request<'_>>(bytes)?;
             actor.run(request, &call);

@@ -131,6 +131,23 @@ impl Client {
         self.state().is_settled(ticket)
     }
 
+    /// Takes in what has come, if nobody else does, without asking to be rung for what comes next.
+    pub(crate) fn take_in_now(self: &Arc<Self>) {
+        drop(self.look_if_free(self.state(), None));
+    }
+
+    /// The result of a call, if it has been taken in.
+    ///
+    /// For whoever sends several and must know which of them a backend died of: one that it never began is `NotSent`,
+    /// whenever it died.
+    pub(crate) fn take_settled(&self, ticket: Ticket) -> Option<Result<Outcome, Fault>> {
+        match self.settle(self.state(), ticket) {
+            Ok(Err(Fault::Exited(exit))) if !self.was_begun(ticket) => Some(Err(Fault::NotSent(exit))),
+            Ok(result) => Some(result),
+            Err(_) => None,
+        }
+    }
+
     /// Whether a call is neither over nor forgotten.
     pub(crate) fn is_in_flight(&self, ticket: Ticket) -> bool {
         self.state().table.holds(ticket.id)

@@ -136,6 +136,8 @@ struct Sending {
     outgoing: Outgoing,
     /// Somebody waits for room, or for the turn of its message in parts (C3).
     turn_taken: bool,
+    /// Messages so far, of every kind.
+    messages: u64,
 }
 
 #[derive(Debug, Default)]
@@ -200,7 +202,7 @@ impl Outcome {
 impl Client {
     pub(crate) fn new(end: LinkEnd, find_death: FindDeath) -> Self {
         Self {
-            sending: Mutex::new(Sending { outgoing: end.outgoing, turn_taken: false }),
+            sending: Mutex::new(Sending { outgoing: end.outgoing, turn_taken: false, messages: 0 }),
             turn_free: Condvar::new(),
             state: Mutex::default(),
             bell: end.incoming.bell(),
@@ -357,6 +359,21 @@ impl Client {
                 return exit;
             }
         }
+    }
+
+    /// Messages that were sent so far: the constructor, calls, one-way calls, hooks.
+    pub(crate) fn messages(&self) -> u64 {
+        self.sending().messages
+    }
+
+    /// Whether the backend had begun to work on the request of a call; `true` where nobody can know.
+    pub(crate) fn was_begun(&self, ticket: Ticket) -> bool {
+        self.sending().outgoing.was_taken(ticket.sent)
+    }
+
+    /// Whether [`Client::was_begun`] is known here.
+    pub(crate) fn knows_what_was_begun(&self) -> bool {
+        self.sending().outgoing.knows_what_was_taken()
     }
 
     /// The death of the backend, if it has been noticed.

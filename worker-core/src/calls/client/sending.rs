@@ -25,6 +25,7 @@ impl Client {
         if sending.turn_taken {
             sending = self.wait_for_turn(sending, deadline)?;
         }
+        sending.messages += 1;
         match sending.outgoing.send(kind, id, payload) {
             Ok(sent) => Ok((sent, sending.outgoing.notify())),
             Err(SendError::NoRoom(room)) => self.send_when_room(sending, room, kind, id, payload, deadline),
@@ -43,6 +44,7 @@ impl Client {
         if sending.turn_taken {
             return Err(NotNow::Room);
         }
+        sending.messages += 1;
         match sending.outgoing.send(kind, id, payload) {
             Ok(sent) => {
                 sending.outgoing.notify();

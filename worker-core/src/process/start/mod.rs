@@ -103,7 +103,7 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     let beside = Arc::new(beside);
     let NewLink { kind, mut ours, theirs } = new_link::make(builder.link, &beside)?;
     ours.incoming.limit(builder.reply_max_bytes.unwrap_or_else(limits::half_of_all_memory_bytes));
-    let name = builder.name.clone().unwrap_or_else(|| type_name.to_owned());
+    let name = name_of(builder, type_name);
     let directory = with_descriptors(working_directory)?;
     let surroundings = Surroundings {
         name: cut(&name, TITLE_MAX_BYTES).to_owned(),
@@ -136,6 +136,12 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
     let watched = Arc::clone(&body);
     let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
     Ok((client, body))
+}
+
+/// The name that was given, or that of the type; numbered where there are several of a kind.
+fn name_of(builder: &Builder, type_name: &str) -> String {
+    let name = builder.name.as_deref().unwrap_or(type_name);
+    builder.number.map_or_else(|| name.to_owned(), |number| format!("{name}-{number}"))
 }
 
 /// The working directory; one that cannot be opened leaves the backend in that of the fork server.

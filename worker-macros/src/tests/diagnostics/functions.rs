@@ -99,10 +99,13 @@ fn hooks_are_called_by_the_backend() {
         "#[started] fn a<T>(&self) {}",
         &[("nobody chooses the generics of a `#[started]` hook: remove them", "T")],
     );
-    items("#[activate] fn a(&self) {}", &[("`#[activate]` is not supported yet: remove it", "#[activate]")]);
     items(
-        "#[deactivate] fn a(&self) {}",
-        &[("`#[deactivate]` is not supported yet: remove it", "#[deactivate]")],
+        "#[activate] fn a(&mut self) {} #[deactivate] fn b(&self) {} #[activate] fn c(&mut self) {}",
+        &[("`#[activate]` is already on `a`: keep one hook and call the rest from there", "#[activate]")],
+    );
+    items(
+        "#[deactivate] pub fn a(&mut self) {}",
+        &[("a `#[deactivate]` hook is called by its backend only, found `pub`: remove it", "pub")],
     );
 }
 

@@ -11,8 +11,8 @@ use std::task::Poll;
 use super::Shared;
 use crate::actor::access::{Access, AsyncActor};
 use crate::actor::reply::{Call, Replies};
-use crate::actor::serving::complain;
 use crate::actor::serving::requests::{Flow, nobody_to_tell, tell_before_abort};
+use crate::actor::serving::{complain, hooks};
 use crate::actor::{generic, panics};
 use crate::errors::{DecodeError, PanicReport};
 use crate::link::{Arrived, LinkEnd, Lost};
@@ -38,6 +38,7 @@ pub(super) async fn begin<A: AsyncActor>(
 ) -> Flow {
     match arrived.kind {
         Kind::Request | Kind::GenericRequest | Kind::OneWay | Kind::GenericOneWay => {}
+        kind if hooks::is_hook(kind) => {}
         Kind::Stop => return Flow::Ends,
         // As in a backend without tasks, what makes no sense is passed over.
         _ => {
@@ -74,7 +75,7 @@ pub(super) async fn begin<A: AsyncActor>(
 async fn run<A: AsyncActor>(shared: Rc<Shared<A>>, request: Request, begun: Rc<Cell<bool>>) {
     shared.running.set(shared.running.get() + 1);
     let Request { link, id, kind, payload, attached } = request;
-    let wanted = matches!(kind, Kind::Request | Kind::GenericRequest);
+    let wanted = !matches!(kind, Kind::OneWay | Kind::GenericOneWay);
     let replies = Replies::new(&link, id, wanted);
     let work = work(&shared, kind, payload.as_deref(), attached, &replies, &begun);
     let handled = caught(work, || tell_before_abort(&link, id, wanted)).await;
@@ -111,6 +112,12 @@ async fn work<A: AsyncActor>(
         let mut actor = shared.actor.write().await;
         begun.set(true);
         return with_arrived(attached, || generic::invoke(payload, &mut *actor, &call));
+    }
+    if hooks::is_hook(kind) {
+        let mut actor = shared.actor.write().await;
+        begun.set(true);
+        hooks::run(&mut *actor, kind, &shared.context, replies);
+        return Ok(());
     }
     let request = with_arrived(attached, || codec::decode::<A::Request<'_>>(payload))?;
     let access = if A::is_exclusive(&request) {

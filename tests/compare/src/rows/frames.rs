@@ -1,23 +1,22 @@
 //! A stream of large frames through a ring, through iceoryx2 publish-subscribe, and within one thread.
-//!
-//! `cargo run --release --manifest-path tests/against_iceoryx2/Cargo.toml`
-//!
-//! The three take turns in rounds; what is told is the median of the rounds. Every word is summed, and
-//! every sum checked. iceoryx2 has no waiting in its publish-subscribe: its subscriber looks again
-//! and again, which is its fastest way, and its publisher waits for room by the library's own strategy.
+//! Not here: calls. iceoryx2 has no waiting in its publish-subscribe: its subscriber looks again and again, which is its
+//! fastest way, and its publisher waits for room by the library's own strategy. Every word is summed, and every sum checked.
+//! Layer: a figure.
 
-use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use iceoryx2::prelude::*;
-use worker_core::frames::{self, FrameReader, FrameWriter, Layout};
+use worker_core::frames::{FrameReader, FrameWriter, Layout};
 use worker_core::process_actor;
+
+use crate::effort::Effort;
+use crate::peers::{Outcome, Sort};
+use crate::report::Series;
+use crate::table::{Cell, Goal, Row, Unit};
 
 const WORDS: usize = 1920 * 1080 * 3 / 8;
 const SLOTS: usize = 8;
-const FRAMES: u64 = 256;
-const ROUNDS: usize = 7;
 
 /// Reads a ring.
 pub struct RingReader {
@@ -66,7 +65,7 @@ impl Subscriber {
 
 type Service = iceoryx2::service::port_factory::publish_subscribe::PortFactory<ipc::Service, [u64], ()>;
 
-fn service(name: &str) -> Result<(Node<ipc::Service>, Service), Box<dyn Error>> {
+fn service(name: &str) -> Outcome<(Node<ipc::Service>, Service)> {
     let node = NodeBuilder::new().create::<ipc::Service>()?;
     let service = node
         .service_builder(&name.try_into()?)
@@ -81,11 +80,11 @@ fn sum(words: &[u64]) -> u64 {
     words.iter().fold(0, |sum, &word| sum.wrapping_add(word))
 }
 
-fn alone(source: &[u64]) -> (Duration, u64) {
+fn alone(source: &[u64], frames: u64) -> (Duration, u64) {
     let mut slots = vec![vec![1_u64; WORDS]; SLOTS];
     let start = Instant::now();
     let mut total = 0_u64;
-    for number in 0..FRAMES as usize {
+    for number in 0..frames as usize {
         let slot = &mut slots[number % SLOTS];
         slot.copy_from_slice(source);
         total = total.wrapping_add(sum(black_box(slot)));
@@ -97,20 +96,22 @@ fn by_ring(
     source: &[u64],
     writer: &mut FrameWriter<u64>,
     reader: &RingReaderFrontend,
-) -> Result<(Duration, u64), Box<dyn Error>> {
+    frames: u64,
+) -> Outcome<(Duration, u64)> {
     let start = Instant::now();
-    let total = reader.sum_async(FRAMES);
-    for _ in 0..FRAMES {
+    let total = reader.sum_async(frames);
+    for _ in 0..frames {
         writer.write(source)?;
     }
     Ok(total.wait().map(|total| (start.elapsed(), total))?)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub fn measure(effort: &Effort, rows: &mut Vec<Row>) -> Outcome<()> {
+    let frames = effort.frames;
     let source: Vec<u64> = (0..WORDS as u64).map(|word| word.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
-    let expected = (0..FRAMES).fold(0_u64, |total, _| total.wrapping_add(sum(&source)));
+    let expected = (0..frames).fold(0_u64, |total, _| total.wrapping_add(sum(&source)));
 
-    let (mut writer, reader) = frames::ring::<u64>(Layout::new([WORDS]).slots(SLOTS))?;
+    let (mut writer, reader) = worker_core::frames::ring::<u64>(Layout::new([WORDS]).slots(SLOTS))?;
     let ring_reader = RingReaderFrontend::spawn(reader)?;
 
     let name = format!("worker-frames-{}", std::process::id());
@@ -123,27 +124,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         .create()?;
     let subscriber = SubscriberFrontend::spawn(name)?;
 
-    let mut speeds = [const { Vec::new() }; 3];
-    for _ in 0..ROUNDS {
-        let by_iceoryx2 = || -> Result<(Duration, u64), Box<dyn Error>> {
+    let named = [
+        ("worker-core", Sort::Ours),
+        ("bare: one thread copies, then sums", Sort::Bare),
+        ("iceoryx2", Sort::Public),
+    ];
+    let cell = |(name, sort): (&str, Sort)| Cell { name: name.to_owned(), sort, series: Series::default() };
+    let mut cells: Vec<Cell> = named.into_iter().map(cell).collect();
+    for _ in 0..effort.rounds {
+        let by_iceoryx2 = || -> Outcome<(Duration, u64)> {
             let start = Instant::now();
-            let total = subscriber.sum_async(FRAMES);
-            for _ in 0..FRAMES {
+            let total = subscriber.sum_async(frames);
+            for _ in 0..frames {
                 publisher.loan_slice_uninit(WORDS)?.write_from_slice(&source).send()?;
             }
             Ok(total.wait().map(|total| (start.elapsed(), total))?)
         };
         let results =
-            [alone(&source), by_ring(&source, &mut writer, &ring_reader)?, by_iceoryx2()?];
-        for ((time, total), speeds) in results.into_iter().zip(&mut speeds) {
-            assert_eq!(total, expected);
-            speeds.push((FRAMES * WORDS as u64 * 8) as f64 / time.as_secs_f64() / 1e9);
+            [by_ring(&source, &mut writer, &ring_reader, frames)?, alone(&source, frames), by_iceoryx2()?];
+        for ((time, total), cell) in results.into_iter().zip(&mut cells) {
+            if total != expected {
+                return Err(format!("{}: a wrong sum", cell.name).into());
+            }
+            cell.series.0.push((frames * WORDS as u64 * 8) as f64 / time.as_secs_f64() / 1e9);
         }
     }
-    println!("{FRAMES} frames of {} bytes, every word summed, {SLOTS} slots", WORDS * 8);
-    for (name, mut speeds) in ["one thread copies, then sums", "a ring", "iceoryx2"].into_iter().zip(speeds) {
-        speeds.sort_by(f64::total_cmp);
-        println!("  {name:<32} {:>8.2} GB/s", speeds[ROUNDS / 2]);
-    }
+    let figure = format!("{frames} frames of 6.2 MB, every word summed by the reader");
+    let row = Row { figure, unit: Unit::GigabytesPerSecond, cells, goal: Goal::TimesBare(1.05) };
+    println!("{row}");
+    rows.push(row);
     Ok(())
 }

@@ -1,0 +1,110 @@
+//! The library beside bare primitives and beside what else there is, in one run.
+//!
+//! `cargo run --release --manifest-path tests/compare/Cargo.toml -- [--quick] [--svg FILE]`
+//!
+//! Contenders take turns in rounds, so that a drift of the machine meets all of them. What is told is the median of
+//! the rounds, its ratio to ours, and the range of the ratios of single rounds. Every reply is checked; no time is.
+
+mod effort;
+mod payload;
+mod peers;
+mod plot;
+#[path = "../../figures/report.rs"]
+#[allow(dead_code, reason = "the figures use the rest")]
+mod report;
+mod rows;
+#[path = "../../figures/small.rs"]
+#[allow(dead_code, reason = "the figures use the rest")]
+mod small;
+mod system;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use effort::{Effort, FULL, QUICK};
+use peers::{Outcome, Sort};
+use rows::threads::{Asked, Shareable};
+use table::Row;
+
+struct Options {
+    effort: Effort,
+    svg: Option<PathBuf>,
+}
+
+fn options() -> Outcome<Options> {
+    let mut options = Options { effort: FULL, svg: None };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => options.effort = QUICK,
+            "--svg" => options.svg = Some(arguments.next().ok_or("`--svg` needs a file")?.into()),
+            other => return Err(format!("unknown option `{other}`; [--quick] [--svg FILE]").into()),
+        }
+    }
+    Ok(options)
+}
+
+// Both begin a process of theirs by starting this program again, and take over here.
+#[crossmist::main]
+fn main() {
+    procspawn::init();
+    if let Err(error) = options().and_then(|options| run(&options)) {
+        eprintln!("compare: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn run(options: &Options) -> Outcome<()> {
+    let effort = &options.effort;
+    let machine = report::machine();
+    println!("{machine}\n");
+    if cfg!(debug_assertions) {
+        println!("a build without optimisation: these are no figures\n");
+    }
+    // What is forked is forked first, while this program is small and has one thread.
+    let mut small = small::SmallProcess::start()?;
+    let mut forked = peers::bare::start()?;
+    let mut ring = peers::bare::start_ring()?;
+    forked.append(&mut peers::streams::start()?);
+    forked.push(peers::ipc_channel::start()?);
+    let shared = [
+        ("bare spin, then futex, and a lock", Sort::Bare, peers::bare::start_shared()?),
+        ("bare pipe and a lock", Sort::Bare, peers::streams::start_shared()?),
+        ("ipc-channel and a lock", Sort::Public, peers::ipc_channel::start_shared()?),
+    ];
+    forked.extend(peers::iceoryx::start()?);
+    forked.push(peers::tarpc::start()?);
+    // These start programs of their own.
+    let mut contenders = Vec::from(peers::ours::start()?);
+    contenders.append(&mut forked);
+    contenders.extend(peers::crossmist::start_if_it_works());
+    contenders.push(peers::procspawn::start()?);
+    let mut python = peers::python::Python::start();
+    rows::calls::quieten(&contenders)?;
+    rows::calls::quieten(std::slice::from_ref(&ring))?;
+
+    let mut rows: Vec<Row> = Vec::new();
+    rows::memory::measure(&contenders, &mut rows)?;
+    rows::calls::measure(&mut contenders, &mut python, effort, &mut rows)?;
+    drop(python);
+    let mut senders: Vec<_> = contenders.iter_mut().chain([&mut ring]).collect();
+    rows::one_way::measure(&mut senders, effort, &mut rows)?;
+    let ours = Shareable {
+        name: "worker-core",
+        sort: Sort::Ours,
+        asked: Asked::Ours(peers::ours::AnswererFrontend::spawn()?),
+    };
+    let lock = |(name, sort, peer)| Shareable { name, sort, asked: Asked::Locked(Mutex::new(peer)) };
+    let shareable: Vec<Shareable> = std::iter::once(ours).chain(shared.into_iter().map(lock)).collect();
+    rows::threads::measure(&shareable, effort, &mut rows)?;
+    drop(shareable);
+    rows::frames::measure(effort, &mut rows)?;
+    rows::spawn::measure(&contenders, &mut small, effort, &mut rows)?;
+    rows::scale::measure(effort, &mut rows)?;
+    if let Some(path) = &options.svg {
+        plot::write(path, &rows, &machine)?;
+        println!("the picture: {}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! tarpc over a Unix socket, with its bincode.
+//! Not here: sockets by hand (`streams`).
+//! Layer: a peer.
+
+use std::os::unix::net::UnixStream;
+
+use futures::StreamExt;
+use serde_bytes::ByteBuf;
+use tarpc::server::{BaseChannel, Channel};
+use tarpc::tokio_serde::formats::Bincode;
+use tarpc::tokio_util::codec::LengthDelimitedCodec;
+use tarpc::{context, serde_transport};
+
+use super::streams::runtime;
+use super::{Check, Contender, MIB, Outcome, Peer, Sort};
+use crate::payload::digest;
+use crate::system::Child;
+
+#[tarpc::service]
+trait Answers {
+    async fn ask(payload: ByteBuf) -> u64;
+    async fn echo(payload: ByteBuf) -> ByteBuf;
+}
+
+#[derive(Clone)]
+struct Answerer;
+
+impl Answers for Answerer {
+    async fn ask(self, _: context::Context, payload: ByteBuf) -> u64 {
+        digest(&payload)
+    }
+    async fn echo(self, _: context::Context, payload: ByteBuf) -> ByteBuf {
+        payload
+    }
+}
+
+/// A stream of frames of any length.
+fn frames(
+    stream: UnixStream,
+) -> Outcome<tarpc::tokio_util::codec::Framed<tokio::net::UnixStream, LengthDelimitedCodec>> {
+    stream.set_nonblocking(true)?;
+    let stream = tokio::net::UnixStream::from_std(stream)?;
+    Ok(LengthDelimitedCodec::builder().max_frame_length(usize::MAX).new_framed(stream))
+}
+
+async fn serve(stream: UnixStream) -> Outcome<()> {
+    let transport = serde_transport::new(frames(stream)?, Bincode::default());
+    let requests = BaseChannel::with_defaults(transport).execute(Answerer.serve());
+    requests.for_each(|request| async { drop(tokio::spawn(request)) }).await;
+    Ok(())
+}
+
+struct Client {
+    runtime: tokio::runtime::Runtime,
+    client: AnswersClient,
+    _child: Child,
+}
+
+impl Peer for Client {
+    fn ask(&mut self, payload: &[u8]) -> Outcome<u64> {
+        Ok(self.runtime.block_on(self.client.ask(context::current(), ByteBuf::from(payload)))?)
+    }
+
+    fn echo(&mut self, payload: &[u8], check: Check<'_>) -> Outcome<()> {
+        check(&self.runtime.block_on(self.client.echo(context::current(), ByteBuf::from(payload)))?)
+    }
+}
+
+/// While this program has one thread.
+pub fn start() -> Outcome<Contender> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let child = Child::fork(|| {
+        let _ = runtime().expect("a runtime").block_on(serve(theirs));
+    })?;
+    let pid = child.pid.as_raw();
+    let runtime = runtime()?;
+    let client = runtime.block_on(async {
+        let transport = serde_transport::new(frames(ours)?, Bincode::default());
+        Ok::<_, Box<dyn std::error::Error>>(
+            AnswersClient::new(tarpc::client::Config::default(), transport).spawn(),
+        )
+    })?;
+    let peer = Client { runtime, client, _child: child };
+    Ok(Contender {
+        name: "tarpc",
+        sort: Sort::Public,
+        peer: Box::new(peer),
+        pid: Some(pid),
+        largest: 16 * MIB,
+        polls: false,
+    })
+}

@@ -1,0 +1,166 @@
+//! The table: a block a figure, a line a contender, each with its ratio to ours.
+//! Not here: measuring, and the plot (`plot`).
+//! Layer: over `report`, which is that of the figures.
+
+use std::fmt;
+
+use crate::peers::Sort;
+use crate::report::Series;
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Microseconds,
+    /// More is better.
+    PerSecond,
+    /// More is better.
+    GigabytesPerSecond,
+    Kibibytes,
+    Count,
+}
+
+/// What ours shall reach, as a ratio to the best of some.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// At most this many times the best that is bare.
+    TimesBare(f64),
+    /// At most this many times the contender of this name.
+    Times(f64, &'static str),
+    AtMost(f64),
+    AtLeast(f64),
+    None,
+}
+
+/// A contender's numbers, one a round.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub name: String,
+    pub sort: Sort,
+    pub series: Series,
+}
+
+/// One figure.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub figure: String,
+    pub unit: Unit,
+    pub cells: Vec<Cell>,
+    pub goal: Goal,
+}
+
+impl Unit {
+    pub fn more_is_better(self) -> bool {
+        matches!(self, Self::PerSecond | Self::GigabytesPerSecond)
+    }
+
+    pub fn show(self, number: f64) -> String {
+        match self {
+            Self::Microseconds => format!("{} us", significant(number)),
+            Self::PerSecond if number >= 1e6 => format!("{} million/s", significant(number / 1e6)),
+            Self::PerSecond => format!("{number:.0} /s"),
+            Self::GigabytesPerSecond => format!("{} GB/s", significant(number)),
+            Self::Kibibytes => format!("{number:.0} KiB"),
+            Self::Count => format!("{}", (number * 10.0).round() / 10.0),
+        }
+    }
+}
+
+impl Row {
+    pub fn ours(&self) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.sort == Sort::Ours)
+    }
+
+    /// How many times ours a number is: above 1, ours is better.
+    pub fn ratio(&self, number: f64) -> Option<f64> {
+        let ours = self.ours()?.series.median();
+        let ratio = if self.unit.more_is_better() { ours / number } else { number / ours };
+        Some(ratio).filter(|ratio| ratio.is_finite() && *ratio > 0.0)
+    }
+
+    fn best(&self, fits: impl Fn(&Cell) -> bool) -> Option<&Cell> {
+        let better = |one: &&Cell, other: &&Cell| {
+            let order = one.series.median().total_cmp(&other.series.median());
+            if self.unit.more_is_better() { order.reverse() } else { order }
+        };
+        self.cells.iter().filter(|cell| fits(cell)).min_by(better)
+    }
+
+    /// What is to be said of the goal.
+    fn verdict(&self) -> Option<String> {
+        let ours = self.ours()?.series.median();
+        let told = |met: bool| if met { "met" } else { "missed" };
+        let against = |most: f64, other: Option<&Cell>| {
+            let other = other?;
+            let ratio = self.ratio(other.series.median()).map(|ratio| 1.0 / ratio)?;
+            Some(format!("ours / {} = {ratio:.2}, goal at most {most}: {}", other.name, told(ratio <= most)))
+        };
+        match self.goal {
+            Goal::TimesBare(most) => against(most, self.best(|cell| cell.sort == Sort::Bare)),
+            Goal::Times(most, name) => against(most, self.best(|cell| cell.name == name)),
+            Goal::AtMost(most) => {
+                Some(format!("goal at most {}: {}", self.unit.show(most), told(ours <= most)))
+            }
+            Goal::AtLeast(least) => {
+                Some(format!("goal at least {}: {}", self.unit.show(least), told(ours >= least)))
+            }
+            Goal::None => None,
+        }
+    }
+
+    /// The public contender that is ahead of ours, if any.
+    fn ahead(&self) -> Option<String> {
+        let best = self.best(|cell| cell.sort == Sort::Public)?;
+        let ratio = self.ratio(best.series.median())?;
+        (ratio < 1.0).then(|| format!("ahead of ours: {} ({ratio:.2})", best.name))
+    }
+
+    /// Smallest and largest ratio to ours, round by round.
+    fn spread(&self, cell: &Cell) -> Option<(f64, f64)> {
+        let ours = self.ours()?;
+        let ratios = ours
+            .series
+            .0
+            .iter()
+            .zip(&cell.series.0)
+            .map(|(ours, other)| if self.unit.more_is_better() { ours / other } else { other / ours });
+        Some(
+            ratios.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), ratio| {
+                (low.min(ratio), high.max(ratio))
+            }),
+        )
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let better = if self.unit.more_is_better() { "more is better" } else { "less is better" };
+        writeln!(formatter, "{} ({better})", self.figure)?;
+        for cell in &self.cells {
+            let median = cell.series.median();
+            if median.is_nan() {
+                continue;
+            }
+            write!(formatter, "  {:<28}{:>16}", cell.name, self.unit.show(median))?;
+            if let (Some(ratio), Some((low, high))) = (self.ratio(median), self.spread(cell)) {
+                write!(formatter, "{ratio:>9.2} x")?;
+                if cell.series.0.len() > 1 {
+                    write!(formatter, "   ({low:.2} to {high:.2})")?;
+                }
+            }
+            writeln!(formatter)?;
+        }
+        for line in [self.verdict(), self.ahead()].into_iter().flatten() {
+            writeln!(formatter, "  -> {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// About three digits, without an exponent.
+fn significant(number: f64) -> String {
+    match number {
+        n if n < 10.0 => format!("{n:.2}"),
+        n if n < 100.0 => format!("{n:.1}"),
+        n => format!("{n:.0}"),
+    }
+}

@@ -1,0 +1,105 @@
+//! The line of those who wait for a process: first come, first served.
+//! Not here: what they are given (`state`).
+//! Layer 7: plain data; its owner locks it.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::thread::{self, Thread};
+
+/// How to wake somebody.
+#[derive(Debug)]
+pub(super) enum Wake {
+    Thread(Thread),
+}
+
+impl Wake {
+    pub(super) fn this_thread() -> Self {
+        Self::Thread(thread::current())
+    }
+
+    pub(super) fn wake(&self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+        }
+    }
+}
+
+/// A place in the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(u64);
+
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    waiting: VecDeque<(Place, Wake)>,
+    /// Those who have something to do meanwhile, and take what nobody in the line wants.
+    listeners: Vec<(Place, Waker)>,
+    next: u64,
+}
+
+impl Line {
+    /// Stands at the end.
+    pub(super) fn enter(&mut self, wake: Wake) -> Place {
+        let place = Place(self.next);
+        self.next += 1;
+        self.waiting.push_back((place, wake));
+        place
+    }
+
+    pub(super) fn leave(&mut self, place: Place) {
+        self.waiting.retain(|(other, _)| *other != place);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_first(&self, place: Place) -> bool {
+        self.waiting.front().is_some_and(|(first, _)| *first == place)
+    }
+
+    /// Has somebody woken by whatever changes, until it leaves.
+    pub(super) fn listen(&mut self, waker: &Waker) -> Place {
+        let place = Place(self.next);
+        self.next += 1;
+        self.listeners.push((place, waker.clone()));
+        place
+    }
+
+    pub(super) fn stop_listening(&mut self, place: Place) {
+        self.listeners.retain(|(other, _)| *other != place);
+    }
+
+    /// Has the first look again (P2).
+    pub(super) fn wake_first(&self) {
+        match self.waiting.front() {
+            Some((_, wake)) => wake.wake(),
+            None => self.listeners.iter().for_each(|(_, waker)| waker.wake_by_ref()),
+        }
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.waiting.iter().for_each(|(_, wake)| wake.wake());
+        self.listeners.iter().for_each(|(_, waker)| waker.wake_by_ref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_come_is_the_first_until_it_leaves() {
+        let mut line = Line::default();
+        let places = [(); 3].map(|()| line.enter(Wake::this_thread()));
+        assert!(line.is_first(places[0]) && !line.is_first(places[1]));
+        line.leave(places[1]);
+        line.leave(places[0]);
+        assert!(line.is_first(places[2]));
+        line.leave(places[2]);
+        assert!(line.is_empty() && !line.is_first(places[2]));
+    }
+}

@@ -1,0 +1,184 @@
+//! Processes that come to be: begun without waiting, and waited for by whoever needs one.
+//! Not here: when that is (`state`).
+//! Layer 7: over `process::Starting`.
+//!
+//! A process is *begun* in a fraction of a millisecond: it is there, and its constructor runs, for which nobody
+//! waits. So no thread is needed to have some ready, and several constructors run side by side.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::member::{Member, Spare};
+use super::place::Making;
+use super::seat::Seat;
+use super::shared::{Patience, Shared};
+use super::state::{Choice, State, Want};
+use crate::actor::Frontend;
+use crate::errors::{Departure, DepartureReason, SpawnError, TakeError};
+use crate::process::{Builder, Started, Tray};
+
+/// The user's closure; of its errors there is the text left.
+pub(super) type Make<F> = Box<dyn Fn(&Builder) -> Result<F, String> + Send + Sync>;
+
+/// The first processes; if one of them fails, nothing of the others is left behind.
+struct Begun<F: Frontend>(Vec<Spare<F>>);
+
+impl<F: Frontend> Drop for Begun<F> {
+    fn drop(&mut self) {
+        for spare in &self.0 {
+            // A thread cannot be killed; it ends by itself, as its frontend goes.
+            if spare.frontend.process().kill().is_ok() {
+                spare.frontend.process().wait();
+            }
+        }
+    }
+}
+
+/// A number in the state that goes down again, also when the user's closure panics.
+struct Counted<'shared, F: Frontend>(&'shared Shared<F>, fn(&mut State<F>) -> &mut usize);
+
+impl<F: Frontend> Counted<'_, F> {
+    fn end(self, state: &mut State<F>) {
+        *self.1(state) -= 1;
+        self.0.changed.notify_all();
+        std::mem::forget(self);
+    }
+}
+
+impl<F: Frontend> Drop for Counted<'_, F> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        *self.1(&mut state) -= 1;
+        state.line.wake_first();
+        self.0.changed.notify_all();
+    }
+}
+
+/// Time without another try after a spare has failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl<F: Frontend> Shared<F> {
+    /// The user's builder, for the process of this number.
+    fn builder(&self, number: u64) -> (Builder, Tray) {
+        let tray = Tray::default();
+        let builder =
+            Builder { number: Some(number), tray: Some(tray.clone()), ..self.options.process.clone() };
+        (builder, tray)
+    }
+
+    pub(super) fn begin(&self, number: u64) -> Result<Spare<F>, String> {
+        let born = Instant::now();
+        let (builder, tray) = self.builder(number);
+        let frontend = (self.make)(&builder)?;
+        Ok(Spare { number, frontend, starting: tray.take(), born })
+    }
+
+    /// Makes the first processes side by side.
+    pub(super) fn fill<E>(
+        &self,
+        spawn: &dyn Fn(&Builder) -> Result<F, SpawnError<E>>,
+    ) -> Result<(), SpawnError<E>> {
+        let mut begun = Begun(Vec::new());
+        for number in 1..=(self.options.min + self.options.spare) as u64 {
+            let born = Instant::now();
+            let (builder, tray) = self.builder(number);
+            begun.0.push(Spare { number, frontend: spawn(&builder)?, starting: tray.take(), born });
+        }
+        for spare in begun.0.iter_mut().take(self.options.min) {
+            if let Some(Started::Failed(..)) = spare.starting.take().map(|starting| starting.finish(None)) {
+                // What it failed of, in its own type, is known only to one who waits for it.
+                let builder = Builder { number: Some(spare.number), ..self.options.process.clone() };
+                spare.frontend = spawn(&builder)?;
+            }
+        }
+        let mut spares = std::mem::take(&mut begun.0);
+        let mut state = self.state();
+        state.next_number = spares.len() as u64 + 1;
+        state.spares.extend(spares.drain(self.options.min..));
+        state.members.extend(spares.into_iter().map(Member::new));
+        Ok(())
+    }
+
+    /// Begins a spare that the state has asked for.
+    pub(super) fn begin_spare(&self, number: u64) {
+        let counted = Counted(self, |state| &mut state.in_hand);
+        let begun = self.begin(number);
+        let mut state = self.state();
+        counted.end(&mut state);
+        let failed = match begun {
+            Ok(spare) if state.closed => {
+                state.stopped.push(spare.frontend);
+                None
+            }
+            Ok(spare) => {
+                state.spares.push_back(spare);
+                state.line.wake_first();
+                None
+            }
+            Err(why) => {
+                state.pause = Instant::now().checked_add(PAUSE);
+                Some(why)
+            }
+        };
+        drop(state);
+        if let Some(why) = failed {
+            self.tell_not_made(self.name(number), 0, why);
+        }
+    }
+
+    /// Looks which spares are ready by now, and lets those go that have failed.
+    pub(super) fn look_at_spares(&self) {
+        let mut state = self.state();
+        if state.ready_spares() == state.spares.len() {
+            return;
+        }
+        let (unknown, known): (Vec<_>, Vec<_>) =
+            state.spares.drain(..).partition(|spare| spare.starting.is_some());
+        state.spares.extend(known);
+        state.in_hand += unknown.len();
+        drop(state);
+        for mut spare in unknown {
+            let mut failed = None;
+            if let Some(starting) = spare.starting.take_if(|starting| starting.is_finished())
+                && let Started::Failed(_, why) = starting.finish(Some(Instant::now()))
+            {
+                failed = Some(why);
+            }
+            let mut state = self.state();
+            state.in_hand -= 1;
+            self.changed.notify_all();
+            let Some(why) = failed else {
+                if state.closed {
+                    state.stopped.push(spare.frontend);
+                } else {
+                    state.spares.push_back(spare);
+                }
+                continue;
+            };
+            state.pause = Instant::now().checked_add(PAUSE);
+            drop(state);
+            let process = spare.frontend.process();
+            process.wait();
+            self.tell_not_made(process.name().to_owned(), process.pid(), why);
+        }
+    }
+
+    /// A process for the caller: one that is there, or the one that it has a place for.
+    pub(super) fn seat(self: &Arc<Self>, want: Want<'_>, patience: Patience) -> Result<Seat<F>, TakeError> {
+        self.look_at_spares();
+        match self.choose(want, patience)? {
+            Choice::Member { number, frontend } => Ok(Seat::new(self, number, frontend, want, false)),
+            Choice::Make => Making::begin(self, false)?.finish(want, patience.deadline()),
+            Choice::Nothing => Err(TakeError::Busy),
+        }
+    }
+
+    fn name(&self, number: u64) -> String {
+        let name = self.options.process.name.as_deref().unwrap_or("a process of a pool");
+        format!("{name}-{number}")
+    }
+
+    pub(super) fn tell_not_made(&self, name: String, pid: u32, why: String) {
+        self.tell(&Departure { name, pid, reason: DepartureReason::NotMade(why) });
+    }
+}

@@ -1,0 +1,122 @@
+//! A process that somebody makes for himself, in a place that the pool keeps for it.
+//! Not here: spares, which are made for nobody yet (`making`).
+//! Layer 7: over `process::Starting`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::member::{Member, Spare};
+use super::seat::Seat;
+use super::shared::Shared;
+use super::state::Want;
+use crate::actor::Frontend;
+use crate::calls::Ticket;
+use crate::errors::TakeError;
+use crate::process::{Life, Started};
+
+/// A process that somebody makes in a place that the pool keeps for it (`Choice::Make`).
+///
+/// Dropped unfinished, it is left as a spare, so that the next one goes on with it.
+pub(super) struct Making<F: Frontend> {
+    shared: Arc<Shared<F>>,
+    spare: Option<Spare<F>>,
+    /// It was a spare, so if it fails, that says nothing of a new one.
+    was_spare: bool,
+    /// Its place is still kept.
+    is_counted: bool,
+}
+
+impl<F: Frontend> Making<F> {
+    /// Takes the spare that is next, or begins a process.
+    pub(super) fn begin(shared: &Arc<Shared<F>>, spare_only: bool) -> Result<Self, TakeError> {
+        let mut making = Self { shared: Arc::clone(shared), spare: None, was_spare: true, is_counted: true };
+        let mut state = shared.state();
+        let closed = state.closed;
+        making.spare = if closed { None } else { state.take_spare() };
+        drop(state);
+        if closed {
+            return Err(TakeError::Stopped);
+        }
+        match (&making.spare, spare_only) {
+            (Some(_), _) => {}
+            (None, true) => return Err(TakeError::Busy),
+            (None, false) => making.begin_new()?,
+        }
+        Ok(making)
+    }
+
+    fn begin_new(&mut self) -> Result<(), TakeError> {
+        let number = self.shared.state().number();
+        self.was_spare = false;
+        self.spare = Some(self.shared.begin(number).map_err(TakeError::Spawn)?);
+        Ok(())
+    }
+
+    /// Whether [`Making::finish`] would not wait.
+    pub(super) fn is_ready(&self) -> bool {
+        let starting = self.spare.as_ref().and_then(|spare| spare.starting.as_ref());
+        starting.is_none_or(|starting| starting.is_finished())
+    }
+
+    /// What to wait for until it is ready.
+    pub(super) fn waits_for(&self) -> Option<(&Arc<Life>, Ticket)> {
+        self.spare.as_ref()?.starting.as_ref()?.waits_for()
+    }
+
+    /// Waits for the constructor, and puts the process into service, in use by the caller.
+    pub(super) fn finish(mut self, want: Want<'_>, deadline: Option<Instant>) -> Result<Seat<F>, TakeError> {
+        while let Some(spare) = &mut self.spare {
+            let Some(starting) = &spare.starting else { break };
+            match starting.finish(deadline) {
+                Started::Alive => spare.starting = None,
+                // The next one who needs a process goes on waiting for this one.
+                Started::NotYet => return Err(TakeError::Busy),
+                Started::Failed(exit, why) => {
+                    spare.frontend.process().wait();
+                    self.spare = None;
+                    if !self.was_spare {
+                        return Err(TakeError::Spawn(format!("{exit}: {why}")));
+                    }
+                    self.shared.tell_not_made(exit.name.clone(), exit.pid, why);
+                    self.begin_new()?;
+                }
+            }
+        }
+        let Some(spare) = self.spare.take() else { return Err(TakeError::Busy) };
+        let (number, frontend, shared) = (spare.number, spare.frontend.clone(), Arc::clone(&self.shared));
+        let mut state = shared.state();
+        // Counted as made until now, and as a member from now on.
+        self.is_counted = false;
+        state.making -= 1;
+        shared.changed.notify_all();
+        if state.closed {
+            state.stopped.push(spare.frontend);
+            shared.tidy(state);
+            return Err(TakeError::Stopped);
+        }
+        let mut member = Member::new(spare);
+        match want {
+            Want::Lease { .. } => member.leased = true,
+            Want::Share { .. } => member.load = 1,
+        }
+        state.members.push(member);
+        shared.tidy(state);
+        Ok(Seat::new(&shared, number, frontend, want, true))
+    }
+}
+
+impl<F: Frontend> Drop for Making<F> {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
+        let mut state = self.shared.state();
+        state.making -= 1;
+        match self.spare.take() {
+            Some(spare) if state.closed => state.stopped.push(spare.frontend),
+            spare => state.spares.extend(spare),
+        }
+        self.shared.changed.notify_all();
+        self.shared.tidy(state);
+    }
+}

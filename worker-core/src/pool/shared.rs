@@ -1,0 +1,127 @@
+//! What the clones of a pool share: the state under its lock, and waiting for a turn.
+//! Not here: choices (`state`), and making processes (`making`).
+//! Layer 7: above `actor`.
+
+use std::fmt;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use super::builder::Options;
+use super::line::Wake;
+use super::making::Make;
+use super::member::Departed;
+use super::state::{Aftermath, Choice, State, Want};
+use crate::actor::Frontend;
+use crate::errors::{Departure, DepartureReason, TakeError};
+
+/// How long somebody would wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Not for others.
+    None,
+    Until(Instant),
+    Forever,
+}
+
+impl Patience {
+    pub(super) fn deadline(self) -> Option<Instant> {
+        if let Self::Until(deadline) = self { Some(deadline) } else { None }
+    }
+
+    fn is_over(self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Until(deadline) => deadline <= Instant::now(),
+            Self::Forever => false,
+        }
+    }
+}
+
+pub(super) struct Shared<F> {
+    pub(super) options: Options,
+    pub(super) make: Make<F>,
+    state: Mutex<State<F>>,
+    /// Notified when a process that was in hand, or in the making, is where it belongs; and at the end.
+    pub(super) changed: Condvar,
+}
+
+impl<F: Frontend> Shared<F> {
+    pub(super) fn new(options: Options, make: Make<F>) -> Self {
+        Self { options, make, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State<F>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the pool in order after a change, and does what takes time with nothing locked (P1).
+    pub(super) fn tidy(&self, mut state: MutexGuard<'_, State<F>>) {
+        let Aftermath { departed, begin } = state.settle(&self.options);
+        drop(state);
+        for departed in departed {
+            self.part(departed);
+        }
+        for number in begin {
+            self.begin_spare(number);
+        }
+    }
+
+    /// Lets a process go, and tells of it.
+    pub(super) fn part(&self, departed: Departed<F>) {
+        if let DepartureReason::Ended(_) = departed.reason {
+            // Tells the builder's own listener.
+            departed.frontend.process().wait();
+        }
+        let told = departed.told();
+        // Before the listener, which may look whether it is gone.
+        drop(departed);
+        self.tell(&told);
+    }
+
+    pub(super) fn tell(&self, departure: &Departure) {
+        if let Some(listener) = &self.options.on_departure {
+            listener(departure);
+        }
+    }
+
+    /// Chooses when it is the caller's turn, and waits for that as long as its patience lasts (P2).
+    pub(super) fn choose(&self, want: Want<'_>, patience: Patience) -> Result<Choice<F>, TakeError> {
+        let mut state = self.state();
+        let mut place = None;
+        let result = loop {
+            if state.closed {
+                break Err(TakeError::Stopped);
+            }
+            let is_my_turn = place.map_or(state.line.is_empty(), |place| state.line.is_first(place));
+            if is_my_turn {
+                match state.choose(want, &self.options) {
+                    Choice::Nothing => {}
+                    choice => break Ok(choice),
+                }
+            }
+            if patience.is_over() {
+                break Err(TakeError::Busy);
+            }
+            place.get_or_insert_with(|| state.line.enter(Wake::this_thread()));
+            drop(state);
+            match patience.deadline() {
+                None => thread::park(),
+                Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
+            }
+            state = self.state();
+        };
+        if let Some(place) = place {
+            state.line.leave(place);
+            // The next one may be given something too.
+            state.line.wake_first();
+        }
+        result
+    }
+}
+
+impl<F> fmt::Debug for Shared<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,231 @@
+//! Who is doing what, and who is given what next.
+//! Not here: the lock around it, and everything that takes time (`shared`).
+//! Layer 7: plain data and choices.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::builder::Options;
+use super::line::Line;
+use super::member::{Departed, Member, Spare};
+use crate::actor::Frontend;
+use crate::errors::DepartureReason;
+
+/// What somebody wants a process for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want<'full> {
+    /// For itself alone, and one that is in use without a lease only if it says so.
+    Lease { or_busy: bool },
+    /// For one use beside others. These have as many as the one who asks would give them.
+    Share { full: &'full [u64] },
+}
+
+/// What there is to give.
+#[derive(Debug)]
+pub(super) enum Choice<F> {
+    Member {
+        number: u64,
+        frontend: F,
+    },
+    /// There is room for one more, and the place is kept: whoever chose must make it.
+    Make,
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(super) struct State<F> {
+    pub(super) members: Vec<Member<F>>,
+    pub(super) spares: VecDeque<Spare<F>>,
+    pub(super) line: Line,
+    /// Places that are kept for processes that somebody makes, and waits for.
+    pub(super) making: usize,
+    /// Spares that somebody begins, or looks at, just now.
+    pub(super) in_hand: usize,
+    pub(super) next_number: u64,
+    /// Until then no spare is begun, because one failed: whoever needs a process makes it himself, and is told.
+    pub(super) pause: Option<Instant>,
+    pub(super) closed: bool,
+    /// What was stopped with the pool.
+    pub(super) stopped: Vec<F>,
+}
+
+/// What is to be done once nothing is locked.
+#[derive(Debug)]
+pub(super) struct Aftermath<F> {
+    pub(super) departed: Vec<Departed<F>>,
+    /// Numbers of the spares to begin.
+    pub(super) begin: Vec<u64>,
+}
+
+impl<F> Default for State<F> {
+    fn default() -> Self {
+        Self {
+            members: Vec::new(),
+            spares: VecDeque::new(),
+            line: Line::default(),
+            making: 0,
+            in_hand: 0,
+            next_number: 1,
+            pause: None,
+            closed: false,
+            stopped: Vec::new(),
+        }
+    }
+}
+
+impl<F: Frontend> State<F> {
+    pub(super) fn in_service(&self) -> usize {
+        self.members.iter().filter(|member| member.serves()).count()
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.members.iter().filter(|member| member.serves() && member.is_free()).count()
+    }
+
+    pub(super) fn ready_spares(&self) -> usize {
+        self.spares.iter().filter(|spare| spare.starting.is_none()).count()
+    }
+
+    /// Every process there is, in the order in which they were made.
+    pub(super) fn everybody(&self) -> Vec<F> {
+        let members = self.members.iter().map(|member| (member.number, &member.frontend));
+        let spares = self.spares.iter().map(|spare| (spare.number, &spare.frontend));
+        let mut all: Vec<_> = members.chain(spares).collect();
+        all.sort_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, frontend)| frontend.clone()).collect()
+    }
+
+    pub(super) fn member(&mut self, number: u64) -> Option<&mut Member<F>> {
+        self.members.iter_mut().find(|member| member.number == number)
+    }
+
+    /// Chooses for one who may: the first in the line, or anybody if there is none (P2).
+    pub(super) fn choose(&mut self, want: Want<'_>, options: &Options) -> Choice<F> {
+        let can_grow = self.in_service() + self.making < options.max;
+        let candidates = self.members.iter_mut().filter(|member| member.serves() && !member.leased);
+        let chosen = match want {
+            // The last used of the free ones, so that the others become idle enough to go. A dead one is found
+            // by whoever activates it.
+            Want::Lease { or_busy } => {
+                let best =
+                    candidates.max_by_key(|member| (std::cmp::Reverse(member.load), member.idle_since));
+                best.filter(|member| member.load == 0 || or_busy && !can_grow)
+            }
+            Want::Share { full } => {
+                let candidates = candidates.filter(|member| !full.contains(&member.number));
+                let best =
+                    candidates.max_by_key(|member| (std::cmp::Reverse(member.load), member.idle_since));
+                best.filter(|member| member.load == 0 || !can_grow)
+            }
+        };
+        match chosen {
+            Some(member) => {
+                match want {
+                    Want::Lease { .. } => member.leased = true,
+                    Want::Share { .. } => member.load += 1,
+                }
+                Choice::Member { number: member.number, frontend: member.frontend.clone() }
+            }
+            None if can_grow => {
+                self.making += 1;
+                Choice::Make
+            }
+            None => Choice::Nothing,
+        }
+    }
+
+    /// Takes a process out of service; it goes when its last user does.
+    pub(super) fn condemn(&mut self, number: u64, reason: DepartureReason) {
+        if let Some(member) = self.member(number) {
+            member.leaving.get_or_insert(reason);
+        }
+    }
+
+    /// Lets those go that nobody uses any more, puts spares where they are due, and says what is to be done then.
+    pub(super) fn settle(&mut self, options: &Options) -> Aftermath<F> {
+        self.replace_due();
+        let mut departed = Vec::new();
+        let mut index = 0;
+        while index < self.members.len() {
+            let member = &mut self.members[index];
+            match member.leaving.take() {
+                // A dead one is of no use to its users either.
+                Some(reason) if member.is_free() || matches!(reason, DepartureReason::Ended(_)) => {
+                    let frontend = self.members.remove(index).frontend;
+                    departed.push(Departed { frontend, reason });
+                }
+                leaving => {
+                    member.leaving = leaving;
+                    index += 1;
+                }
+            }
+        }
+        let mut begin = Vec::new();
+        if !self.closed {
+            while self.in_service() + self.making < options.min && self.promote() {}
+            let due = self.members.iter().filter(|member| member.serves() && member.due.is_some()).count();
+            let missing = options.min.saturating_sub(self.in_service() + self.making);
+            let wanted = options.spare + due + missing;
+            let pauses = self.pause.is_some_and(|until| Instant::now() < until);
+            while !pauses && self.spares.len() + self.in_hand < wanted {
+                self.in_hand += 1;
+                begin.push(self.number());
+            }
+        }
+        self.line.wake_first();
+        Aftermath { departed, begin }
+    }
+
+    /// Has a spare that is ready take the place of each that is to be recycled (P3).
+    fn replace_due(&mut self) {
+        if self.closed {
+            return;
+        }
+        for index in 0..self.members.len() {
+            let member = &mut self.members[index];
+            if member.leaving.is_some() || member.due.is_none() {
+                continue;
+            }
+            let Some(spare) = take_ready(&mut self.spares) else { return };
+            member.leaving = member.due.take();
+            self.members.push(Member::new(spare));
+        }
+    }
+
+    /// Puts a spare that is ready into service.
+    fn promote(&mut self) -> bool {
+        let spare = take_ready(&mut self.spares);
+        let found = spare.is_some();
+        self.members.extend(spare.map(Member::new));
+        found
+    }
+
+    /// The spare that is ready, or will be first.
+    pub(super) fn take_spare(&mut self) -> Option<Spare<F>> {
+        take_ready(&mut self.spares).or_else(|| self.spares.pop_front())
+    }
+
+    /// The next number of a process.
+    pub(super) fn number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
+    /// Takes those out of service that nobody has used for too long, down to the smallest size.
+    pub(super) fn trim(&mut self, options: &Options, now: Instant) {
+        let Some(limit) = options.idle_timeout else { return };
+        while self.in_service() > options.min {
+            let idle = |member: &Member<F>| member.serves().then(|| member.idle_time(now)).flatten();
+            let longest =
+                self.members.iter_mut().filter(|member| idle(member).is_some_and(|time| time >= limit));
+            let Some(member) = longest.min_by_key(|member| member.idle_since) else { return };
+            member.leaving = Some(DepartureReason::Idle(now.saturating_duration_since(member.idle_since)));
+        }
+    }
+}
+
+fn take_ready<F>(spares: &mut VecDeque<Spare<F>>) -> Option<Spare<F>> {
+    let ready = spares.iter().position(|spare| spare.starting.is_none())?;
+    spares.remove(ready)
+}
