@@ -40,7 +40,7 @@ impl ::worker_core::Actor for Streamer {
     fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
             StreamerRequest::Rows { from, __items } => {
-                call.stream(__items, self.rows(from)).carry()
+                call.stream(__items, Self::rows(self, from)).carry()
             }
         }
     }
