@@ -1,6 +1,6 @@
 //! The figures that the library promises, each beside the bare primitive it stands on, in one run.
 //!
-//! `cargo bench -p tests --bench figures -- [--quick] [calls|spawn|idle|many|channels|select]...`
+//! `cargo bench -p tests --bench figures -- [--quick] [calls|payloads|spawn|idle|many|channels|select]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
 //! the median of the rounds, the ratio of two medians, the range of the ratios of single rounds, and
@@ -21,6 +21,8 @@ mod idle;
 mod many;
 #[path = "figures/partner.rs"]
 mod partner;
+#[path = "figures/payloads.rs"]
+mod payloads;
 #[path = "figures/report.rs"]
 mod report;
 #[path = "figures/select.rs"]
@@ -41,8 +43,9 @@ use small::SmallProcess;
 
 type Figure = fn(&Effort, &mut SmallProcess, &mut Report) -> Result<(), Box<dyn Error>>;
 
-const FIGURES: [(&str, Figure); 6] = [
+const FIGURES: [(&str, Figure); 7] = [
     ("calls", |effort, _, report| calls::measure(effort, report)),
+    ("payloads", |effort, _, report| payloads::measure(effort, report)),
     ("spawn", spawn::measure),
     ("idle", |effort, _, report| idle::measure(effort, report)),
     ("many", many::measure),

@@ -80,6 +80,50 @@ pub fn shared_mailboxes() -> io::Result<&'static [Mailbox; 2]> {
     Ok(unsafe { &*start.cast() })
 }
 
+/// Bytes that a process shares with its forks. They stay mapped until its end.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedBuffer {
+    start: *mut u8,
+    length: usize,
+}
+
+impl SharedBuffer {
+    pub fn new(length: usize) -> io::Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { start: start.cast(), length })
+    }
+
+    pub fn write(&self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.length);
+        // SAFETY: inside of the mapping, and private memory cannot overlap with it.
+        unsafe { self.start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+    }
+
+    pub fn to_vec(self, length: usize) -> Vec<u8> {
+        assert!(length <= self.length);
+        let mut bytes: Vec<u8> = Vec::with_capacity(length);
+        // SAFETY: inside of the mapping; the new vector has the room.
+        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.start, length) };
+        // SAFETY: the line above has initialised them.
+        unsafe { bytes.set_len(length) };
+        bytes
+    }
+
+    pub fn byte(&self, at: usize) -> u8 {
+        assert!(at < self.length);
+        // SAFETY: inside of the mapping.
+        let byte = unsafe { self.start.add(at) };
+        // SAFETY: the two processes take turns.
+        unsafe { byte.read_volatile() }
+    }
+}
+
 /// Sleeps while `word` is `expected`.
 pub fn futex_wait(word: &AtomicU32, expected: u32) {
     let no_timeout = std::ptr::null::<libc::timespec>();
@@ -137,6 +181,12 @@ impl Mailbox {
         // Relaxed: published by the increment below.
         self.value.store(value, Ordering::Relaxed);
         self.sequence.fetch_add(1, Ordering::Release);
+    }
+
+    /// The value that was put last.
+    pub fn get(&self) -> i64 {
+        // Relaxed: `has_more_than` acquired it.
+        self.value.load(Ordering::Relaxed)
     }
 
     /// Whether a value has come since `seen` were there.

@@ -56,6 +56,16 @@ pub(crate) fn descendants(of: u32) -> Vec<Entry> {
     found
 }
 
+/// Every process below one that is somebody's backend, or was.
+///
+/// Not the fork servers, and not what they fork ahead and take back a moment later. Before it has its own
+/// title such a fork has that of its server.
+pub(crate) fn backends_below(program: u32) -> Vec<Entry> {
+    let mut found = descendants(program);
+    found.retain(|entry| !["fork-server", "spare-backend"].iter().any(|title| entry.comm.starts_with(title)));
+    found
+}
+
 fn all() -> Vec<Entry> {
     let entries = fs::read_dir("/proc").expect("/proc is there");
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(Entry::of).collect()

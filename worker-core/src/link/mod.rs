@@ -16,7 +16,7 @@ mod shared;
 mod socket;
 mod spin;
 
-pub(crate) use shared::SharedParts;
+pub(crate) use shared::{LinkParts, SharedParts};
 pub(crate) use socket::SocketParts;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -178,6 +178,16 @@ pub(crate) fn create(kind: LinkKind, beside: Arc<Beside>) -> io::Result<NewLink>
         LinkKind::Shared => SharedParts::create(beside),
         LinkKind::Socket => SocketParts::create(),
     }
+}
+
+/// Makes the frontend's end of a link that was made ahead, as [`LinkParts`].
+pub(crate) fn open_ours(descriptors: Vec<OwnedFd>, beside: Arc<Beside>) -> io::Result<LinkEnd> {
+    SharedParts::open_ours(descriptors, beside)
+}
+
+/// Makes the backend's end of such a link, with the pages that the first messages need.
+pub(crate) fn open_ahead(descriptors: Vec<OwnedFd>, beside: OwnedFd) -> io::Result<LinkEnd> {
+    SharedParts::open_ahead(descriptors, Arc::new(Beside::from(beside)))
 }
 
 /// Makes the backend's end from what travelled.

@@ -51,11 +51,12 @@ pub(crate) struct Body {
     keeper: Keeper,
 }
 
+/// That a process, or a thread that stands for one, came to be.
 #[derive(Debug)]
-struct Birth {
-    pid: u32,
+pub(super) struct Birth {
+    pub(super) pid: u32,
     /// Readable at the end, and of a process its pidfd.
-    pidfd: PidFd,
+    pub(super) pidfd: PidFd,
 }
 
 impl Body {
@@ -66,11 +67,7 @@ impl Body {
         mut keeper: Keeper,
         held: Held,
     ) -> Self {
-        let birth = OnceLock::new();
-        if let Some(descriptor) = keeper.take_thread() {
-            let pidfd = PidFd::from(descriptor);
-            birth.get_or_init(|| Ok(Birth { pid: std::process::id(), pidfd }));
-        }
+        let birth = keeper.take_birth().map_or_else(OnceLock::new, |birth| OnceLock::from(Ok(birth)));
         Self {
             name,
             stop_timeout: builder.stop_timeout,
@@ -235,6 +232,7 @@ impl Body {
         match protocol::decode(&message.bytes).ok_or_else(lost)? {
             Notice::Born { pid } => {
                 let pidfd = message.descriptors.into_iter().next().ok_or_else(cut_off)?;
+                self.keeper.order_was_accepted();
                 Ok(Birth { pid, pidfd: PidFd::from(pidfd) })
             }
             Notice::Refused(refusal) => Err(refusal),

@@ -14,10 +14,24 @@ use crate::link::LinkKind;
 use crate::sys::clock::Moment;
 use crate::sys::module::CodeAddress;
 
-/// From the program to its fork server, on the control socket: make a process.
+/// From the program to its fork server, on the control socket.
 ///
-/// Descriptors beside it: the far end of the socket beside the link, the working directory if there is
-/// one, then what the task takes. It goes on to a fresh image, with the socket of [`Order::can_fail`].
+/// With `then_spare` it asks for one [`Greeting`] that a spare is there, or that there is none.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Command {
+    /// Make a process. Descriptors beside it: the far end of the socket beside the link, then those of the
+    /// order.
+    Make { order: Box<Order>, then_spare: bool },
+    /// A spare has been given its order, and is a backend now.
+    Taken { pid: u32, stop_timeout: Duration, then_spare: bool },
+    /// Somebody waits for the spare that was asked for.
+    Hurry,
+}
+
+/// What a new process is to be.
+///
+/// Descriptors beside it: the working directory if there is one, then what the task takes. On its way to a
+/// fresh image, the sockets come first: that beside the link, and that of [`Order::can_fail`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) task: Task,
@@ -70,6 +84,11 @@ pub(super) enum Greeting {
     Ready,
     /// It will not serve, for this reason.
     Refused(Refusal),
+    /// A process waits for an order. Beside it come our end of the socket beside its link, the socket
+    /// for its order, our parts of its link, and its pidfd.
+    Spare { pid: u32 },
+    /// There is none, though one was asked for.
+    NoSpare,
 }
 
 /// From the fork server to the program, on the socket beside the link of one backend.

@@ -26,6 +26,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 use nix::sys::stat::fstat;
+use nix::sys::uio::pwrite;
 use nix::unistd::ftruncate;
 
 use super::held::Here;
@@ -92,6 +93,15 @@ impl Object {
         }
         let length = fstat(descriptor).map_err(refused)?.st_size;
         usize::try_from(length).map_err(|_| refused(Errno::EFBIG))
+    }
+}
+
+/// Writes the first bytes of an object that is not mapped.
+pub(crate) fn write_at_start(object: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    let refused = |errno| while_doing("shared memory could not be written", errno);
+    match pwrite(object, bytes, 0).map_err(refused)? {
+        count if count == bytes.len() => Ok(()),
+        _ => Err(refused(Errno::ENOSPC)),
     }
 }
 

@@ -18,10 +18,11 @@
 //! Each word that both sides touch has 128 bytes to itself: processors fetch lines in pairs.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 
 use crate::ring::Geometry;
-use crate::sys::memory::SharedMemory;
+use crate::sys::memory::{SharedMemory, write_at_start};
 
 /// `"wcl"` and the version of the layout.
 const MAGIC: u64 = 0x77_63_6c_00_00_00_00_01;
@@ -72,6 +73,11 @@ impl Layout {
         RINGS_OFFSET + 2 * self.ring_bytes + 2 * self.extension_bytes
     }
 
+    /// Everything before the rings fits in the first page of the smallest size.
+    pub(super) fn head_bytes(self) -> usize {
+        4096
+    }
+
     pub(super) fn ring(self, direction: Direction) -> Geometry {
         Geometry {
             base_bytes: RINGS_OFFSET + direction.0 * self.ring_bytes,
@@ -89,6 +95,11 @@ impl Layout {
     pub(super) fn announce(self, memory: &SharedMemory) {
         // Relaxed: the memory is handed over by a message, which orders everything before it.
         memory.word(0).store(MAGIC, Ordering::Relaxed);
+    }
+
+    /// The same in an object that is not mapped.
+    pub(super) fn announce_in(object: &OwnedFd) -> io::Result<()> {
+        write_at_start(object, &MAGIC.to_ne_bytes())
     }
 
     pub(super) fn check(self, memory: &SharedMemory) -> io::Result<()> {

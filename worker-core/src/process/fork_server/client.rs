@@ -13,10 +13,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
-use super::preloaded;
-use super::{MARKER, copy};
+use super::spares::Spares;
+use super::{MARKER, copy, preloaded};
 use crate::process::builder::Builder;
-use crate::process::protocol::{self, Greeting, Order, Refusal};
+use crate::process::protocol::{self, Command, Greeting, Order, Refusal, Task};
+use crate::process::start::Entry;
 use crate::sys::doorbell::wait_readable;
 use crate::sys::held::Held;
 use crate::sys::limits::with_descriptors;
@@ -33,12 +34,13 @@ const GREETING: Duration = Duration::from_secs(30);
 /// A fork server that runs, or may.
 #[derive(Debug)]
 pub(in crate::process) struct Server {
-    control: OwnedFd,
+    pub(super) control: OwnedFd,
     pid: Pid,
     /// Whose server it is: a fork of the program without an exec inherits this value, not the server.
     program: Pid,
     /// Tells of the end of a server that is another one's child; that one reaps it.
     supervision: Option<OwnedFd>,
+    pub(super) spares: Spares,
     _held: Held,
 }
 
@@ -100,10 +102,10 @@ impl Slot {
     /// Gives the server that has it.
     pub(in crate::process) fn order(
         &self,
-        order: &Order,
+        order: Order,
         descriptors: &[OwnedFd],
     ) -> Result<Arc<Server>, NotOrdered> {
-        let message = protocol::encode(order);
+        let mut command = Command::Make { order: Box::new(order), then_spare: false };
         let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(OwnedFd::as_fd).collect();
         let mut attempts = 0;
         loop {
@@ -112,7 +114,10 @@ impl Slot {
                 Err(NotOrdered::Killed(_)) if attempts < ATTEMPTS => continue,
                 server => server?,
             };
-            match socket::send(server.control.as_fd(), &message, &descriptors, true) {
+            if let Command::Make { order, then_spare } = &mut command {
+                *then_spare = matches!(order.task, Task::Backend { .. }) && server.spares.wants_another();
+            }
+            match server.command(&command, &descriptors) {
                 Ok(()) => return Ok(server),
                 // It was killed: its backends are gone with it, and the next one starts afresh.
                 Err(Errno::EPIPE | Errno::ECONNRESET) if attempts < ATTEMPTS => self.retire(&server),
@@ -161,6 +166,12 @@ impl Slot {
         Ok(())
     }
 
+    /// The server that was heard of last, if there is one.
+    pub(super) fn running(&self) -> Option<Arc<Server>> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().filter(|server| server.program == getpid()).map(Arc::clone)
+    }
+
     fn retire(&self, server: &Arc<Server>) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, server)) {
@@ -173,11 +184,20 @@ impl Slot {
 impl Server {
     pub(super) fn new(control: OwnedFd, pid: Pid, supervision: Option<OwnedFd>) -> Self {
         let held = Held::new([Some(&control), supervision.as_ref()].into_iter().flatten().map(AsFd::as_fd));
-        Self { control, pid, program: getpid(), supervision, _held: held }
+        Self { control, pid, program: getpid(), supervision, spares: Spares::default(), _held: held }
     }
 
     pub(in crate::process) fn pid(&self) -> Pid {
         self.pid
+    }
+
+    pub(super) fn command(&self, command: &Command, descriptors: &[BorrowedFd<'_>]) -> nix::Result<()> {
+        socket::send(self.control.as_fd(), &protocol::encode(command), descriptors, true)
+    }
+
+    /// Notes that this entry is where the server looks for it.
+    pub(in crate::process) fn accepted(&self, entry: Entry) {
+        self.spares.accepted(entry);
     }
 
     /// Waits until the server serves, or says why it will not.
@@ -194,7 +214,7 @@ impl Server {
                 Some(Greeting::Here) => deadline = None,
                 Some(Greeting::Ready) => return Ok(()),
                 Some(Greeting::Refused(refusal)) => return Err(NotReady::Refused(refusal)),
-                None => return Err(NotReady::Gone),
+                Some(Greeting::Spare { .. } | Greeting::NoSpare) | None => return Err(NotReady::Gone),
             }
         }
     }

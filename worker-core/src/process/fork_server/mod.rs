@@ -18,10 +18,12 @@ mod copy;
 mod last_words;
 mod preloaded;
 pub(super) mod server;
+mod spares;
 
 pub use preloaded::ForkServer;
 
 pub(super) use client::{NotOrdered, Server, slot_for};
+pub(super) use spares::Spare;
 
 /// The variable by which a copy of the program knows what it is to be.
 const MARKER: &str = "WORKER_CORE_COPY";

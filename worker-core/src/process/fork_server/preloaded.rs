@@ -141,7 +141,7 @@ pub(super) fn start(parent: &Slot, preload: CodeAddress) -> Result<Server, NotOr
         stop_timeout: STOP_TIMEOUT,
     };
     let descriptors: [OwnedFd; 2] = [told_on, control];
-    parent.order(&order, &descriptors)?;
+    parent.order(order, &descriptors)?;
     drop(descriptors);
     let pid = match next_notice(&supervision) {
         Some(Notice::Born { pid, .. }) => Pid::from_raw(pid.cast_signed()),

@@ -27,6 +27,10 @@ pub(crate) type Entry = fn(BackendStart) -> i32;
 /// Exit status of a process that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
 
+/// How much a backend uses of its stack and of its heap before it runs code of the user, roughly.
+const STACK_BYTES: usize = 16 * 1024;
+const HEAP_BYTES: usize = 8 * 1024;
+
 /// Exit status of a backend whose runtime panicked: that of any Rust program.
 const STATUS_PANICKED: i32 = 101;
 
@@ -70,20 +74,49 @@ pub(in crate::process) fn backend(
     match link.and_then(|link| surroundings.settings.limit().map(|()| link)) {
         Ok(link) => {
             drop(failure);
-            child::close_in_forks(&link.descriptors());
-            if surroundings.waits_for_debugger {
-                debugger::wait(&surroundings.name);
-            }
-            let start = BackendStart { name: surroundings.name, link };
-            // A panic of the runtime itself must not go on into frames whose descriptors are closed. The
-            // hook has printed it.
-            let status = panic::catch_unwind(AssertUnwindSafe(|| run.call(start))).unwrap_or(STATUS_PANICKED);
-            // Not `_exit`: what the program has registered for its end, such as the writer of a
-            // coverage profile, runs in a backend too.
-            std::process::exit(status)
+            live(surroundings, link, run)
         }
         Err(refusal) => fail(failure.as_ref(), refusal),
     }
+}
+
+/// Turns a process that was forked ahead, and has its link open, into the backend that the order is for.
+pub(in crate::process) fn backend_in_spare(order: Order, descriptors: Vec<OwnedFd>, link: LinkEnd) -> ! {
+    let Order { task: Task::Backend { entry, .. }, surroundings, .. } = order else {
+        child::exit_now(STATUS_NOT_STARTED)
+    };
+    // N4 of `fork_server::spares`: the server has found the entry before.
+    let Ok(entry) = resolve::<Entry>(&entry) else { child::exit_now(STATUS_NOT_STARTED) };
+    surround(&surroundings, descriptors);
+    live(surroundings, link, Run::Function(entry))
+}
+
+/// The life of a backend that has everything.
+fn live(surroundings: Surroundings, link: LinkEnd, run: Run) -> ! {
+    child::close_in_forks(&link.descriptors());
+    if surroundings.waits_for_debugger {
+        debugger::wait(&surroundings.name);
+    }
+    let start = BackendStart { name: surroundings.name, link };
+    // A panic of the runtime itself must not go on into frames whose descriptors are closed. The
+    // hook has printed it.
+    let status = panic::catch_unwind(AssertUnwindSafe(|| run.call(start))).unwrap_or(STATUS_PANICKED);
+    // Not `_exit`: what the program has registered for its end, such as the writer of a
+    // coverage profile, runs in a backend too.
+    std::process::exit(status)
+}
+
+/// Touches what the beginning of a backend touches, while nobody waits for it.
+///
+/// Each page that a fork touches first is a fault, and some twenty of them are a tenth of a spawn.
+pub(in crate::process) fn warm_up() {
+    let stack = [0_u8; STACK_BYTES];
+    std::hint::black_box(&stack);
+    let heap: Vec<u8> = vec![1; HEAP_BYTES];
+    std::hint::black_box(&heap);
+    // The loader's list of modules, and what reads messages.
+    let here = CodeAddress::of(warm_up as *const () as usize);
+    let _ = here.map(|here| (here.resolve(), protocol::decode::<CodeAddress>(&protocol::encode(&here))));
 }
 
 /// What a new process can say something on.

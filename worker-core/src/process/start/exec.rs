@@ -13,10 +13,10 @@ use crate::process::fork_server;
 pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
     let slot = fork_server::slot_for(backend.builder);
     let beside = Arc::clone(&backend.beside);
-    let (mut order, descriptors) = backend.into_order(true)?;
+    let (mut order, descriptors, entry) = backend.into_order(true)?;
     // A fresh image has nothing of what its server has loaded, and must load it itself.
     order.surroundings.preload = slot.preload_address()?;
-    let server = slot.order(&order, &descriptors)?;
+    let server = slot.order(order, &descriptors)?;
     beside.believe(server.pid());
-    Ok(Keeper::Server { _server: server })
+    Ok(Keeper::Server { server, entry, birth: None })
 }

@@ -21,13 +21,13 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::body::Body;
+use super::body::{Birth, Body};
 use super::builder::Builder;
 use super::fork_server::Server;
 use super::protocol::{Order, Surroundings, Task};
 use crate::calls::Client;
 use crate::link::beside::Beside;
-use crate::link::{LinkKind, NewLink};
+use crate::link::{LinkEnd, LinkKind, NewLink};
 use crate::sys::held::Held;
 use crate::sys::limits::{self, with_descriptors};
 use crate::sys::module::CodeAddress;
@@ -66,7 +66,10 @@ pub(super) struct NewBackend<'builder> {
 #[derive(Debug)]
 pub(super) enum Keeper {
     Server {
-        _server: Arc<Server>,
+        server: Arc<Server>,
+        entry: Entry,
+        /// Of one that was forked ahead, the birth is known.
+        birth: Option<Birth>,
     },
     Watcher(fork::Watcher),
     /// Nobody tells of a thread: it leaves word here itself.
@@ -79,9 +82,22 @@ impl Keeper {
         if let Self::Thread(end) = self { Some(end) } else { None }
     }
 
-    /// What is readable at the end of that thread.
-    pub(super) fn take_thread(&mut self) -> Option<OwnedFd> {
-        if let Self::Thread(end) = self { end.take_descriptor() } else { None }
+    /// The birth, where nobody will tell of it.
+    pub(super) fn take_birth(&mut self) -> Option<Birth> {
+        match self {
+            Self::Server { birth, .. } => birth.take(),
+            Self::Watcher(_) => None,
+            Self::Thread(end) => {
+                Some(Birth { pid: std::process::id(), pidfd: end.take_descriptor()?.into() })
+            }
+        }
+    }
+
+    /// There is a backend, so its entry was found at its place.
+    pub(super) fn order_was_accepted(&self) {
+        if let Self::Server { server, entry, .. } = self {
+            server.accepted(*entry);
+        }
     }
 
     /// The backend has ended; what was there for it alone need not stay.
@@ -92,16 +108,51 @@ impl Keeper {
     }
 }
 
+/// What there is to know of a backend that is about to be, whatever its process and its link.
+struct Prepared {
+    name: String,
+    held: Held,
+    surroundings: Surroundings,
+    /// The working directory, if there is one.
+    descriptors: Vec<OwnedFd>,
+}
+
 /// Makes a backend that does what `run` says, and connects to it.
 ///
 /// The backend waits for its first message then. [`Body::wait_born`] tells whether it came to be.
-pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Client, Arc<Body>), Refused> {
+pub(super) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Client, Arc<Body>), Refused> {
     fork::reap_left();
     let (method, forced) = method::method(builder, &run)?;
-    let open_files_soft = limits::open_files_soft_of_user();
+    if method == StartMethod::ForkServer
+        && let Some(made) = server::start_in_spare(builder, type_name, &run)?
+    {
+        return Ok(made);
+    }
     let (beside, far_end) = with_descriptors(Beside::pair)?;
     let beside = Arc::new(beside);
-    let NewLink { kind, mut ours, theirs } = new_link::make(builder.link, &beside)?;
+    let NewLink { kind: link, mut ours, theirs } = new_link::make(builder.link, &beside)?;
+    let Prepared { name, held, surroundings, mut descriptors } =
+        prepare(builder, type_name, &mut ours, &beside)?;
+    descriptors.extend(theirs);
+    let shared = Arc::clone(&beside);
+    let backend =
+        NewBackend { builder, forced, run, surroundings, link, beside: shared, far_end, descriptors };
+    let keeper = match method {
+        StartMethod::ForkServer => server::start(backend),
+        StartMethod::Fork => fork::start(backend),
+        StartMethod::Exec => exec::start(backend),
+        StartMethod::Thread => thread::start(backend),
+    }?;
+    Ok(connect(Body::new(name, builder, beside, keeper, held), ours))
+}
+
+fn prepare(
+    builder: &Builder,
+    type_name: &str,
+    ours: &mut LinkEnd,
+    beside: &Beside,
+) -> Result<Prepared, Refused> {
+    let open_files_soft = limits::open_files_soft_of_user();
     ours.incoming.limit(builder.reply_max_bytes.unwrap_or_else(limits::half_of_all_memory_bytes));
     let name = name_of(builder, type_name);
     let directory = with_descriptors(working_directory)?;
@@ -113,29 +164,16 @@ pub(crate) fn spawn(builder: &Builder, type_name: &str, run: Run) -> Result<(Cli
         settings: builder.settings.clone(),
         waits_for_debugger: debugger::is_wanted_for(&name)?,
     };
-    let descriptors = directory.map(OwnedFd::from).into_iter().chain(theirs).collect();
-    let backend = NewBackend {
-        builder,
-        forced,
-        run,
-        surroundings,
-        link: kind,
-        beside: Arc::clone(&beside),
-        far_end,
-        descriptors,
-    };
+    let descriptors = directory.map(OwnedFd::from).into_iter().collect();
     // Before anything is forked: not even this backend may hold our own ends.
     let held = Held::new(ours.descriptors().into_iter().chain([beside.as_fd()]));
-    let keeper = match method {
-        StartMethod::ForkServer => server::start(backend),
-        StartMethod::Fork => fork::start(backend),
-        StartMethod::Exec => exec::start(backend),
-        StartMethod::Thread => thread::start(backend),
-    }?;
-    let body = Arc::new(Body::new(name, builder, beside, keeper, held));
+    Ok(Prepared { name, held, surroundings, descriptors })
+}
+
+fn connect(body: Body, ours: LinkEnd) -> (Client, Arc<Body>) {
+    let body = Arc::new(body);
     let watched = Arc::clone(&body);
-    let client = Client::new(ours, Box::new(move |ending| watched.find_death(ending)));
-    Ok((client, body))
+    (Client::new(ours, Box::new(move |ending| watched.find_death(ending))), body)
 }
 
 /// The name that was given, or that of the type; numbered where there are several of a kind.
@@ -160,24 +198,30 @@ fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
+/// What a server is told of a backend.
+fn order(
+    builder: &Builder,
+    entry: Entry,
+    link: LinkKind,
+    surroundings: Surroundings,
+    fresh_image: bool,
+) -> Result<Order, Refused> {
+    let entry = CodeAddress::of(entry as usize).ok_or_else(|| {
+        Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
+    })?;
+    let (stderr, stop_timeout) = (builder.stderr, builder.stop_timeout);
+    Ok(Order { task: Task::Backend { entry, link }, surroundings, fresh_image, stderr, stop_timeout })
+}
+
 impl NewBackend<'_> {
-    /// The order for a fork server, and the descriptors that go with it.
-    fn into_order(self, fresh_image: bool) -> Result<(Order, Vec<OwnedFd>), Refused> {
+    /// The order for a fork server, the descriptors that go with it, and the entry.
+    fn into_order(self, fresh_image: bool) -> Result<(Order, Vec<OwnedFd>, Entry), Refused> {
         let Run::Function(entry) = self.run else {
             unreachable!("`method` lets closures be started by fork and thread alone");
         };
-        let entry = CodeAddress::of(entry as usize).ok_or_else(|| {
-            Refused::Executable("the actor's code lies in no module that the loader knows".to_owned())
-        })?;
-        let order = Order {
-            task: Task::Backend { entry, link: self.link },
-            surroundings: self.surroundings,
-            fresh_image,
-            stderr: self.builder.stderr,
-            stop_timeout: self.builder.stop_timeout,
-        };
+        let order = order(self.builder, entry, self.link, self.surroundings, fresh_image)?;
         let mut descriptors = vec![self.far_end];
         descriptors.extend(self.descriptors);
-        Ok((order, descriptors))
+        Ok((order, descriptors, entry))
     }
 }

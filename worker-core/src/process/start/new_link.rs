@@ -29,6 +29,11 @@ pub(super) fn make(wanted: Option<Link>, beside: &Arc<Beside>) -> io::Result<New
     }
 }
 
+/// Whether a link in shared memory will do.
+pub(super) fn may_be_shared(wanted: Option<Link>) -> io::Result<bool> {
+    Ok(wanted.map_or_else(link_of_environment, |link| Ok(Some(link)))? != Some(Link::Socket))
+}
+
 /// The link that the environment asks for, so that a whole program can be run over another one.
 fn link_of_environment() -> io::Result<Option<Link>> {
     match std::env::var_os(LINK_VARIABLE) {

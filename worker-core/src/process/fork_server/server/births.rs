@@ -31,7 +31,7 @@ impl Server {
             return Err((supervision, refusal));
         }
         // The next order must find room, or its sender would not even be told (F6).
-        if !self.has_room() && !limits::raise_open_files() {
+        if !self.has_room_for(0) && !limits::raise_open_files() {
             return Err((
                 supervision,
                 Refusal::system("the fork server has too many backends", Errno::EMFILE),
@@ -72,10 +72,14 @@ impl Server {
         }
     }
 
-    /// Whether one more backend leaves room for the descriptors of the next order (F6).
-    fn has_room(&self) -> bool {
-        let in_use = self.own_open_files + self.backends.len() + self.pipes + ROOM_FOR_ORDER;
-        in_use as u64 <= limits::open_files_soft()
+    /// Whether so many descriptors leave room for those of the next order (F6). What is in stock gives way.
+    pub(super) fn has_room_for(&mut self, count: usize) -> bool {
+        let soft = limits::open_files_soft();
+        let in_use = self.own_open_files + self.backends.len() + self.pipes + ROOM_FOR_ORDER + count;
+        if (in_use + self.stock.open_files()) as u64 > soft {
+            self.stock.clear();
+        }
+        in_use as u64 <= soft
     }
 
     /// Takes a new child in charge, and tells of its birth.
@@ -87,9 +91,6 @@ impl Server {
         stop_timeout: Duration,
         last_words: Option<LastWords>,
     ) {
-        self.pipes += usize::from(failure.is_some());
-        let token = self.next_token;
-        self.next_token += 1;
         let notice = match PidFd::open(pid) {
             Ok(pidfd) => (Notice::Born { pid: pid.as_raw().unsigned_abs() }, Some(pidfd)),
             Err(errno) => {
@@ -97,6 +98,22 @@ impl Server {
                 (Notice::Refused(Refusal::system("a process could not be opened", errno)), None)
             }
         };
+        self.take_charge(pid, supervision, failure, stop_timeout, last_words, vec![notice]);
+    }
+
+    /// Takes a new child in charge, under the token that comes back.
+    pub(super) fn take_charge(
+        &mut self,
+        pid: Pid,
+        supervision: OwnedFd,
+        failure: Option<OwnedFd>,
+        stop_timeout: Duration,
+        last_words: Option<LastWords>,
+        untold: Vec<(Notice, Option<PidFd>)>,
+    ) -> u64 {
+        self.pipes += usize::from(failure.is_some());
+        let token = self.next_token;
+        self.next_token += 1;
         // No event but the hang-up, which always counts (F3).
         let _ = self.epoll.add(&supervision, EpollEvent::new(EpollFlags::empty(), token));
         if let Some(last_words) = &last_words {
@@ -109,14 +126,16 @@ impl Server {
             failure,
             stop_timeout,
             ending: None,
-            untold: vec![notice],
+            untold,
             last_words,
             waits_for_room: false,
             is_reaped: false,
+            is_spare: false,
         };
         backend.tell(&self.epoll, token);
         self.backends.insert(token, backend);
         self.running.insert(pid, token);
+        token
     }
 
     /// Makes the forked copy a process of its own, without anything of the server (`parent`).
@@ -143,13 +162,14 @@ impl Server {
     pub(super) fn descriptors(&self) -> Vec<RawFd> {
         let control = self.control.as_ref().map(AsRawFd::as_raw_fd);
         let program = self.program.as_ref().map(|program| program.as_fd().as_raw_fd());
-        let own = [self.events.as_fd().as_raw_fd(), self.epoll.0.as_raw_fd()];
+        let own = [self.events.as_fd().as_raw_fd(), self.epoll.0.as_raw_fd(), self.clock.as_fd().as_raw_fd()];
         let backends = self.backends.values().flat_map(|backend| {
             let words = backend.last_words.as_ref().map(|words| words.as_fd().as_raw_fd());
             let failure = backend.failure.as_ref().map(AsRawFd::as_raw_fd);
             [Some(backend.supervision.as_raw_fd()), failure, words].into_iter().flatten()
         });
-        own.into_iter().chain(control).chain(program).chain(backends).collect()
+        let stock = self.stock.descriptors().map(|descriptor| descriptor.as_raw_fd());
+        own.into_iter().chain(control).chain(program).chain(backends).chain(stock).collect()
     }
 }
 

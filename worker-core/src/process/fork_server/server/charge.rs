@@ -27,6 +27,8 @@ pub(super) struct Backend {
     pub(super) last_words: Option<LastWords>,
     pub(super) waits_for_room: bool,
     pub(super) is_reaped: bool,
+    /// It waits for its order still, as far as the server knows.
+    pub(super) is_spare: bool,
 }
 
 /// A backend without frontends: what happens to it next, and when.

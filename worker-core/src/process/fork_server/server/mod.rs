@@ -20,6 +20,7 @@
 mod births;
 mod charge;
 mod roles;
+mod spare;
 
 pub(in crate::process) use roles::{run, run_preloaded, watch_one};
 
@@ -32,14 +33,16 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::signalfd::SignalFd;
+use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
 use nix::unistd::Pid;
 
-use crate::process::protocol::{self, Notice, Order, Refusal};
+use crate::process::protocol::{self, Command, Notice, Refusal};
 use crate::sys::child::Reaped;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
 use crate::sys::{child, proc_files, signals, socket};
 use charge::{Backend, Ending, tell};
+use spare::Stock;
 
 /// Time between SIGTERM and SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(1);
@@ -53,6 +56,7 @@ const ROOM_FOR_ORDER: usize = 16;
 const CONTROL: u64 = 0;
 const PROGRAM: u64 = 1;
 const CHILDREN: u64 = 2;
+const CLOCK: u64 = 3;
 /// Tokens from here on are those of backends, in the order of their births (F7).
 const FIRST_BACKEND: u64 = 16;
 /// Set in the token of a backend's pipe.
@@ -74,6 +78,9 @@ struct Server {
     own_open_files: usize,
     /// Pipes of backends that have one.
     pipes: usize,
+    stock: Stock,
+    /// Rings when a spare is to be made.
+    clock: TimerFd,
     /// Threads that some library started before `main` (F1). None can come later: nothing here
     /// runs code that starts any.
     strange_threads: Vec<String>,
@@ -93,6 +100,9 @@ impl Server {
             epoll.add(program, EpollEvent::new(EpollFlags::EPOLLIN, PROGRAM))?;
         }
         epoll.add(&events, EpollEvent::new(EpollFlags::EPOLLIN, CHILDREN))?;
+        let clock =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
+        epoll.add(&clock, EpollEvent::new(EpollFlags::EPOLLIN, CLOCK))?;
         let strange_threads = proc_files::other_thread_names().unwrap_or_default();
         let own_open_files = proc_files::open_files().unwrap_or(ROOM_FOR_ORDER);
         let (backends, running) = (HashMap::new(), HashMap::new());
@@ -106,6 +116,8 @@ impl Server {
             next_token: FIRST_BACKEND,
             own_open_files,
             pipes: 0,
+            stock: Stock::default(),
+            clock,
             strange_threads,
             is_bare,
         })
@@ -114,7 +126,14 @@ impl Server {
     fn serve(&mut self) -> i32 {
         let mut ready = [EpollEvent::empty(); 64];
         while self.control.is_some() || !self.backends.is_empty() {
-            let count = match self.epoll.wait(&mut ready, self.next_timeout()) {
+            // What is made ahead is made when there is nothing else to do.
+            let is_short = self.stock.is_short();
+            let timeout = if is_short { EpollTimeout::ZERO } else { self.next_timeout() };
+            let count = match self.epoll.wait(&mut ready, timeout) {
+                Ok(0) if is_short => {
+                    self.fill_stock();
+                    0
+                }
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
                 Err(_) => return self.end(),
@@ -124,6 +143,7 @@ impl Server {
                     CONTROL => self.receive(),
                     PROGRAM => return self.end(),
                     CHILDREN => self.reap(),
+                    CLOCK => self.make_planned_spares(false),
                     token if token & WORDS != 0 => self.listen(token & !WORDS),
                     token if event.events().contains(EpollFlags::EPOLLHUP) => self.frontends_gone(token),
                     token => self.tell_untold(token),
@@ -155,17 +175,31 @@ impl Server {
 
     fn obey(&mut self, message: Message) {
         let mut descriptors = message.descriptors.into_iter();
+        let command = protocol::decode::<Command>(&message.bytes);
+        if let Some(Command::Taken { pid, stop_timeout, then_spare }) = command {
+            self.spare_was_taken(pid, stop_timeout);
+            return if then_spare { self.plan_spare() } else { self.stock.clear() };
+        }
+        if let Some(Command::Hurry) = command {
+            return self.make_planned_spares(true);
+        }
         let Some(supervision) = descriptors.next() else { return };
-        let refusal = match protocol::decode::<Order>(&message.bytes) {
-            Some(order) => match self.spawn(order, descriptors.collect(), supervision) {
-                Ok(()) => return,
-                Err((supervision, refusal)) => (supervision, refusal),
-            },
-            None => (supervision, Refusal::Code("the fork server got an order it cannot read".to_owned())),
+        let (made, then_spare) = match command {
+            Some(Command::Make { order, then_spare }) => {
+                (self.spawn(*order, descriptors.collect(), supervision), then_spare)
+            }
+            _ => {
+                let reason = "the fork server got an order it cannot read".to_owned();
+                (Err((supervision, Refusal::Code(reason))), false)
+            }
         };
-        let (supervision, refusal) = refusal;
-        // Nobody else has used this socket, so there is room.
-        let _ = tell(&supervision, &Notice::Refused(refusal), None);
+        if let Err((supervision, refusal)) = made {
+            // Nobody else has used this socket, so there is room.
+            let _ = tell(&supervision, &Notice::Refused(refusal), None);
+        }
+        if then_spare {
+            self.plan_spare();
+        }
     }
 
     fn reap(&mut self) {
@@ -176,6 +210,10 @@ impl Server {
             {
                 if backend.failure.is_some() {
                     self.pipes -= 1;
+                }
+                if backend.is_spare {
+                    // It waited in vain, and so would the next.
+                    self.stock.clear();
                 }
                 if let Some(refusal) = backend.take_failure() {
                     backend.untold.push((Notice::Failed(refusal), None));

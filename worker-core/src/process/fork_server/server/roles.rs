@@ -124,7 +124,7 @@ pub(in crate::process) fn watch_one(
 }
 
 impl Server {
-    fn greet(&self, greeting: &Greeting) {
+    pub(super) fn greet(&self, greeting: &Greeting) {
         if let Some(control) = &self.control {
             greet(control, greeting);
         }

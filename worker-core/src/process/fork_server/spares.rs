@@ -1,0 +1,154 @@
+//! The program's side of spares: processes that a fork server has forked before anybody needs them.
+//! Not here: what a spare does while it waits (`server::spare`).
+//! Layer 5: over `sys`.
+//!
+//! A fork takes longer than everything else of a spawn. So a server whose program spawns one backend after
+//! the other forks the next one while the last one begins, and sends it over; the program gives it
+//! its order itself, without a word from the server.
+//!
+//! * N1: a spare gets one order at most, and none is lost. The order goes through a socket that only the two
+//!   have. A spare whose time is over shuts that down, then looks once more: what was sent before
+//!   is there and is obeyed; what comes later is refused to its sender, who asks the server.
+//! * N2: a spare is in its server's charge from its fork on, like any backend, and ends with it.
+//! * N3: each message that asks for a spare is answered by one message. So whoever was promised one may
+//!   wait for it, and there is never more than one.
+//! * N4: a spare is asked to run only what the server has found at its place before (A1 of `sys::module`).
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+
+use super::client::{Server, Slot};
+use crate::process::protocol::{self, Command, Greeting, Order};
+use crate::process::start::Entry;
+use crate::sys::doorbell::wait_for;
+use crate::sys::socket;
+
+/// How long a spare waits for its order, and how close two spawns are after which one is worth it.
+///
+/// A program that spawns one actor now and then has no process that it did not ask for.
+pub(super) const LIFE: Duration = Duration::from_millis(50);
+
+/// What the program knows of the spares of one server.
+#[derive(Debug, Default)]
+pub(super) struct Spares(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    /// Whether a message about one is there, or will come.
+    is_promised: bool,
+    last_spawn: Option<Instant>,
+    /// What the server has found at its place (N4).
+    accepted: Vec<Entry>,
+}
+
+/// A process that waits for an order.
+#[derive(Debug)]
+pub(in crate::process) struct Spare {
+    pub(in crate::process) pid: u32,
+    pub(in crate::process) pidfd: OwnedFd,
+    /// Our end of the socket beside its link.
+    pub(in crate::process) beside: OwnedFd,
+    /// Our parts of its link.
+    pub(in crate::process) link: Vec<OwnedFd>,
+    pub(in crate::process) orders: Orders,
+}
+
+/// The way to give a spare its order.
+#[derive(Debug)]
+pub(in crate::process) struct Orders {
+    pid: u32,
+    socket: OwnedFd,
+    server: Arc<Server>,
+}
+
+impl Spares {
+    /// Whether to ask for a spare now; who is told so, asks.
+    pub(super) fn wants_another(&self) -> bool {
+        let mut book = self.book();
+        let now = Instant::now();
+        let is_soon = book.last_spawn.replace(now).is_some_and(|last| now - last < LIFE);
+        let wants = is_soon && !book.is_promised;
+        book.is_promised |= wants;
+        wants
+    }
+
+    pub(super) fn accepted(&self, entry: Entry) {
+        let mut book = self.book();
+        if !book.accepted.iter().any(|&other| std::ptr::fn_addr_eq(other, entry)) {
+            book.accepted.push(entry);
+        }
+    }
+
+    /// Whether there is one for this entry, which the caller must take then.
+    fn take_promise(&self, entry: Entry) -> bool {
+        let mut book = self.book();
+        let is_known = book.accepted.iter().any(|&other| std::ptr::fn_addr_eq(other, entry));
+        is_known && std::mem::take(&mut book.is_promised)
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// A spare of the server in this slot, if it has one that still waits.
+    pub(in crate::process) fn take_spare(&self, entry: Entry) -> Option<Spare> {
+        let server = self.running()?;
+        if !server.spares.take_promise(entry) {
+            return None;
+        }
+        let message = match socket::receive(server.control.as_fd(), false) {
+            Err(Errno::EAGAIN) => {
+                server.command(&Command::Hurry, &[]).ok()?;
+                // N3: it comes, or the end of the server does.
+                socket::receive(server.control.as_fd(), true)
+            }
+            message => message,
+        };
+        let message = message.ok().flatten()?;
+        let Some(Greeting::Spare { pid }) = protocol::decode(&message.bytes) else { return None };
+        // Fewer arrive where this program may open no more; the spare sees its socket closed, and ends.
+        let parts = <[OwnedFd; 6]>::try_from(message.descriptors).ok()?;
+        let [beside, socket, memory, bell, sleeper, pidfd] = parts;
+        let orders = Orders { pid, socket, server };
+        let link = vec![memory, bell, sleeper];
+        orders.are_awaited().then_some(Spare { pid, pidfd, beside, link, orders })
+    }
+}
+
+impl Orders {
+    /// Whether its time is not over, nor its server's.
+    ///
+    /// A server that was killed has left its word in the socket, and the spare may not have ended with it
+    /// yet. Either may come at once; then the first saves preparing an order in vain, and the second is the
+    /// end of a backend like any.
+    fn are_awaited(&self) -> bool {
+        let now = Some(Instant::now());
+        let is_open = |socket: &OwnedFd| wait_for(socket.as_fd(), PollFlags::empty(), now);
+        [&self.socket, &self.server.control]
+            .into_iter()
+            .all(|socket| is_open(socket).is_ok_and(|seen| seen.is_empty()))
+    }
+
+    pub(in crate::process) fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    /// Gives it its order; says whether it has it (N1).
+    pub(in crate::process) fn send(&self, order: &Order, descriptors: &[OwnedFd]) -> bool {
+        let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        if socket::send(self.socket.as_fd(), &protocol::encode(order), &descriptors, true).is_err() {
+            return false;
+        }
+        let then_spare = self.server.spares.wants_another();
+        let taken = Command::Taken { pid: self.pid, stop_timeout: order.stop_timeout, then_spare };
+        // A server that is gone takes the backend with it, which is found as any end is.
+        let _ = self.server.command(&taken, &[]);
+        true
+    }
+}
