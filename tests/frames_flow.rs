@@ -12,6 +12,50 @@ use support::{eventually, processes, watchdog};
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, Overflow, RecvError};
 use worker_core::{Builder, CallError, Link, Restart, process_actor};
 
+/// Writes from another process, at a pace of its own.
+pub struct Source {
+    frames: FrameWriter<u32, u64>,
+}
+
+#[process_actor]
+impl Source {
+    pub fn new(frames: FrameWriter<u32, u64>) -> Self {
+        Self { frames }
+    }
+
+    pub fn write(&mut self, count: u32) {
+        for number in 1..=count {
+            self.frames.write(&vec![number; ELEMENTS]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_task_reads_frames_and_other_tasks_go_on_meanwhile() {
+    const COUNT: u32 = 200;
+    let _watchdog = watchdog();
+    let layout = Layout::new(SHAPE).slots(3).overflow(Overflow::Block);
+    let (writer, reader) = frames::ring_with_metadata::<u32, u64>(layout).unwrap();
+    let source = SourceFrontend::spawn(writer).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+        let reading = tokio::task::spawn_local(async move {
+            let mut numbers = Vec::new();
+            while let Ok(frame) = reader.next().await {
+                assert!(frame.iter().all(|&number| number == frame[0]), "a torn frame");
+                numbers.push(frame[0]);
+            }
+            numbers
+        });
+        for _ in 0..2 {
+            source.write_async(COUNT / 2).await.unwrap();
+        }
+        source.stop().unwrap();
+        let numbers = reading.await.unwrap();
+        assert_eq!(numbers, (1..=COUNT / 2).chain(1..=COUNT / 2).collect::<Vec<_>>());
+    }));
+}
+
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
 const SHAPE: [usize; 3] = [48, 64, 3];
 const ELEMENTS: usize = 48 * 64 * 3;

@@ -5,6 +5,7 @@
 mod support;
 
 use std::cell::RefCell;
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -175,8 +176,46 @@ impl Listener {
         self.registrations.push(watch);
     }
 
+    /// Comes back when the file is there.
+    pub fn hold_until(&self, file: PathBuf) {
+        eventually("the file is there", || file.exists());
+    }
+
     pub fn frames(&self) -> (u32, bool) {
         (self.frames, self.registrations.is_empty())
+    }
+}
+
+#[test]
+fn a_control_message_is_served_between_two_frames_while_frames_flow() {
+    const SLOTS: u32 = 16;
+    let _watchdog = watchdog();
+    for link in LINKS {
+        let listener = ListenerFrontend::spawn_with(&over(link)).unwrap();
+        let layout = Layout::new([4]).slots(SLOTS as usize).overflow(Overflow::Block);
+        let (mut writer, reader) = frames::ring::<u32>(layout).unwrap();
+        listener.read_frames(reader).unwrap();
+        for turn in 0..10 {
+            // Frames and messages come while the backend is busy, so that all of them are there when it looks.
+            let gate = scratch_file("gate");
+            let held = listener.hold_until_async(gate.clone());
+            (0..SLOTS).for_each(|_| assert!(writer.write(&[turn; 4]).unwrap().is_some()));
+            let answers: Vec<_> = (0..4).map(|_| listener.frames_async()).collect();
+            fs::write(&gate, "").unwrap();
+            held.wait().unwrap();
+            for (passed, answer) in (1..).zip(answers) {
+                let (frames, _) = answer.wait().unwrap();
+                let since = frames - turn * SLOTS;
+                // One for each message; and one more where the turn of the frames came last and comes first again.
+                assert!(
+                    since <= passed + 1,
+                    "{since} frames before the answer to message {passed}, {link:?}"
+                );
+            }
+            fs::remove_file(gate).unwrap();
+            eventually("the frames are read", || listener.frames().unwrap().0 == (turn + 1) * SLOTS);
+        }
+        assert!(listener.stop().unwrap().is_clean());
     }
 }
 
@@ -237,7 +276,7 @@ fn socket_at(path: &PathBuf, listener: &ListenerFrontend, whole: bool) -> UnixSt
     let socket = UnixListener::bind(path).unwrap();
     listener.connect(path, whole).unwrap();
     let (stream, _) = socket.accept().unwrap();
-    std::fs::remove_file(path).unwrap();
+    fs::remove_file(path).unwrap();
     stream
 }
 
@@ -285,7 +324,7 @@ fn calls_and_a_descriptor_that_is_always_ready_take_turns() {
         let gate = UnixListener::bind(&path).unwrap();
         listener.hold(&path).unwrap();
         let (mut held, _) = gate.accept().unwrap();
-        std::fs::remove_file(&path).unwrap();
+        fs::remove_file(&path).unwrap();
         for _ in 0..100 {
             listener.note().unwrap();
         }

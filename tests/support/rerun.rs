@@ -44,3 +44,17 @@ pub(crate) fn copy_at(executable: &Path, test: &str) -> Command {
     command.env(VARIABLE, test).stdin(Stdio::null());
     command
 }
+
+/// Runs one test in a copy with a changed environment; says whether it passed, and what it printed.
+pub(crate) fn output_of(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
+    let mut command = copy_of(test);
+    command.envs(variables.iter().copied());
+    finish(command)
+}
+
+/// Runs a command to its end; says whether it succeeded, and what it printed.
+pub(crate) fn finish(mut command: Command) -> (bool, String) {
+    let output = command.output().expect("the copy can be started");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}

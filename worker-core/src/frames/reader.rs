@@ -154,6 +154,54 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         self.recv_until(Some(Instant::now()), true)
     }
 
+    /// Waits for the next frame as part of a task, on tokio (feature `tokio`), and borrows it.
+    ///
+    /// Dropping the future loses no frame. A reading end is for one thread, so the task is too:
+    /// `block_on`, or `spawn_local`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameReader::recv`]. [`RecvError::Io`] too if the runtime cannot wait for a descriptor.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime with its I/O driver enabled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use worker_core::frames::{self, Layout};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut writer, reader) = frames::ring::<u8>(Layout::new([4]))?;
+    /// writer.write(b"abcd")?;
+    /// drop(writer);
+    /// let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    /// runtime.block_on(async {
+    ///     let mut count = 0;
+    ///     while let Ok(frame) = reader.next().await {
+    ///         assert_eq!(frame[..], *b"abcd");
+    ///         count += 1;
+    ///     }
+    ///     assert_eq!(count, 1);
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub async fn next(&self) -> Result<Frame<'_, T, M>, RecvError> {
+        if let Some(frame) = self.try_recv()? {
+            return Ok(frame);
+        }
+        let bell = crate::sys::runtime::register(Arc::new(self.as_fd().try_clone_to_owned()?))?;
+        loop {
+            // Cleared before the look: a frame that comes after it makes the descriptor ready anew.
+            bell.readable().await?.clear_ready();
+            if let Some(frame) = self.try_recv()? {
+                return Ok(frame);
+            }
+        }
+    }
+
     /// Every frame from now on; it ends when the writer is gone and every frame is read.
     pub fn iter(&self) -> impl Iterator<Item = Frame<'_, T, M>> {
         std::iter::from_fn(|| self.recv().ok())
