@@ -29,8 +29,9 @@ use worker_core::{Builder, CallError, ItemError, Limits, Output, Pool, PoolError
 use options::Options;
 use regex::Regex;
 
-/// Memory that one process may have: the engine can want any amount.
-const MEMORY_BYTES: u64 = 1 << 30;
+/// Memory that one process may have: the engine can want any amount. One that gets none says that nothing matches, so
+/// this is more than it needs for a line that it can do in time.
+const MEMORY_BYTES: u64 = 8 << 30;
 /// What is searched for when nobody says.
 const TWICE: &str = r"(^|[^[:alnum:]_])([[:alpha:]]{2,})[[:space:]]+\2([^[:alnum:]_]|$)";
 /// Time that a file may take when nobody says.

@@ -1,6 +1,6 @@
 //! The figures that the library promises, each beside the bare primitive it stands on, in one run.
 //!
-//! `cargo bench -p tests --bench figures -- [--quick] [calls|payloads|spawn|idle|many|channels|select]...`
+//! `cargo bench -p tests --bench figures -- [--quick] [calls|flow|payloads|spawn|idle|many|channels|select]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
 //! the median of the rounds, the ratio of two medians, the range of the ratios of single rounds, and
@@ -15,6 +15,8 @@ mod calls;
 mod channels;
 #[path = "figures/effort.rs"]
 mod effort;
+#[path = "figures/flow.rs"]
+mod flow;
 #[path = "figures/idle.rs"]
 mod idle;
 #[path = "figures/many.rs"]
@@ -43,8 +45,9 @@ use small::SmallProcess;
 
 type Figure = fn(&Effort, &mut SmallProcess, &mut Report) -> Result<(), Box<dyn Error>>;
 
-const FIGURES: [(&str, Figure); 7] = [
+const FIGURES: [(&str, Figure); 8] = [
     ("calls", |effort, _, report| calls::measure(effort, report)),
+    ("flow", |effort, _, report| flow::measure(effort, report)),
     ("payloads", |effort, _, report| payloads::measure(effort, report)),
     ("spawn", spawn::measure),
     ("idle", |effort, _, report| idle::measure(effort, report)),

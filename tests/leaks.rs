@@ -86,6 +86,8 @@ impl Held {
 fn nothing_stays(rounds: impl FnOnce()) {
     drop(LeafFrontend::spawn().unwrap().stop().unwrap());
     let server = processes::fork_server_of(process::id()).expect("there has been a spawn").pid;
+    // A process that was forked ahead of a spawn waits a moment for it.
+    eventually("only the fork server is left", || processes::descendants(process::id()).len() == 1);
     let before = Held::now();
     let server_before = processes::descriptors_of(server).len();
     assert_eq!(before.descendants, [server]);

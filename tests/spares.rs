@@ -39,6 +39,15 @@ impl Guest {
     }
 }
 
+/// What a spare can become, whatever link the environment asks for.
+fn plain() -> Builder {
+    Builder::new().link(Link::SharedMemory)
+}
+
+fn spawn() -> GuestFrontend {
+    GuestFrontend::spawn_with(&plain()).unwrap()
+}
+
 fn spare() -> Option<Entry> {
     processes::descendants(process::id()).into_iter().find(|entry| entry.comm == "spare-backend")
 }
@@ -47,8 +56,8 @@ fn spare() -> Option<Entry> {
 fn provoke_spare() -> Entry {
     let mut found = None;
     eventually("there is a spare", || {
-        drop(GuestFrontend::spawn().unwrap());
-        drop(GuestFrontend::spawn().unwrap());
+        drop(spawn());
+        drop(spawn());
         let until = Instant::now() + Duration::from_millis(10);
         while found.is_none() && Instant::now() < until {
             found = spare();
@@ -69,13 +78,13 @@ fn alone(test: &str, run: impl FnOnce()) {
 #[test]
 fn a_spare_becomes_a_backend_like_any() {
     alone("a_spare_becomes_a_backend_like_any", || {
-        let forked = GuestFrontend::spawn_with(&Builder::new().stderr(Output::Tail)).unwrap();
+        let forked = GuestFrontend::spawn_with(&plain().stderr(Output::Tail)).unwrap();
         let known = forked.descriptors().unwrap().len();
         let (elsewhere, mut taken) = (std::env::temp_dir().canonicalize().unwrap(), 0);
         std::env::set_current_dir(&elsewhere).unwrap();
         eventually("ten spares were taken", || {
             let spare = provoke_spare();
-            let guest = GuestFrontend::spawn_with(&Builder::new().name("guest-1")).unwrap();
+            let guest = GuestFrontend::spawn_with(&plain().name("guest-1")).unwrap();
             let pid = guest.process().pid();
             taken += u32::from(pid == spare.pid);
             assert_eq!(guest.pid().unwrap(), pid);
@@ -96,7 +105,7 @@ fn a_spare_that_nobody_takes_goes_by_itself() {
         let spare = provoke_spare();
         eventually("the spare is gone", || Entry::of(spare.pid).is_none_or(|entry| entry.comm != spare.comm));
         eventually("the server is alone", || processes::descendants(process::id()).len() == 1);
-        assert_eq!(GuestFrontend::spawn().unwrap().stop().unwrap().reason, worker_core::ExitReason::Clean);
+        assert_eq!(spawn().stop().unwrap().reason, worker_core::ExitReason::Clean);
     });
 }
 
@@ -108,7 +117,7 @@ fn a_spare_that_was_killed_is_not_given_an_order() {
             // It may be gone by itself already.
             let _ = kill(to_pid(spare.pid), Signal::SIGKILL);
             eventually("it is dead", || !processes::runs(spare.pid));
-            let guest = GuestFrontend::spawn().unwrap();
+            let guest = spawn();
             assert_ne!(guest.process().pid(), spare.pid);
             assert_eq!(guest.pid().unwrap(), guest.process().pid());
         }
@@ -119,11 +128,11 @@ fn a_spare_that_was_killed_is_not_given_an_order() {
 fn an_order_at_the_end_of_the_time_is_obeyed_or_goes_to_the_server() {
     alone("an_order_at_the_end_of_the_time_is_obeyed_or_goes_to_the_server", || {
         for step in 0..200_u64 {
-            drop(GuestFrontend::spawn().unwrap());
-            let guest = GuestFrontend::spawn().unwrap();
+            drop(spawn());
+            let guest = spawn();
             // No wait for anything: orders at every moment around the end of a spare.
             thread::sleep(Duration::from_micros(48_000 + 25 * step));
-            let late = GuestFrontend::spawn().unwrap();
+            let late = spawn();
             assert_eq!(late.pid().unwrap(), late.process().pid());
             assert_eq!(guest.pid().unwrap(), guest.process().pid());
         }
@@ -134,11 +143,11 @@ fn an_order_at_the_end_of_the_time_is_obeyed_or_goes_to_the_server() {
 fn failures_in_a_spare_are_told_as_in_any_backend() {
     alone("failures_in_a_spare_are_told_as_in_any_backend", || {
         for round in 0..50 {
-            match GuestFrontend::spawn_refuse(format!("reason {round}")) {
+            match GuestFrontend::spawn_refuse_with(&plain(), format!("reason {round}")) {
                 Err(SpawnError::Constructor(reason)) => assert_eq!(reason, format!("reason {round}")),
                 other => panic!("{other:?}"),
             }
-            let guest = GuestFrontend::spawn().unwrap();
+            let guest = spawn();
             guest.process().kill().unwrap();
             let Exit { pid, reason, .. } = guest.process().wait();
             assert_eq!(pid, guest.process().pid());
@@ -151,8 +160,8 @@ fn failures_in_a_spare_are_told_as_in_any_backend() {
 fn what_takes_a_fork_of_its_own_gets_one_though_there_are_spares() {
     alone("what_takes_a_fork_of_its_own_gets_one_though_there_are_spares", || {
         for builder in [
-            Builder::new().limits(Limits::new().core_dump(0)),
-            Builder::new().stderr(Output::Null),
+            plain().limits(Limits::new().core_dump(0)),
+            plain().stderr(Output::Null),
             Builder::new().link(Link::Socket),
         ] {
             let spare = provoke_spare();
@@ -166,7 +175,7 @@ fn what_takes_a_fork_of_its_own_gets_one_though_there_are_spares() {
 #[test]
 fn a_stop_timeout_holds_in_a_spare_too() {
     alone("a_stop_timeout_holds_in_a_spare_too", || {
-        let builder = Builder::new().stop_timeout(Duration::ZERO);
+        let builder = plain().stop_timeout(Duration::ZERO);
         for _ in 0..3 {
             provoke_spare();
             let guest = GuestFrontend::spawn_with(&builder).unwrap();

@@ -48,7 +48,7 @@ impl Hostile {
 }
 
 fn hostile_line() -> Vec<u8> {
-    let word = [b'a'; 200_000];
+    let word = [b'a'; 40_000];
     [&word[..], b" ", &word[1..], b"!"].concat()
 }
 

@@ -70,7 +70,7 @@ mod sys;
 mod wire;
 
 pub use actor::{
-    Actor, Birth, Call, Context, Crossing, Frontend, Handle, Pending, Registration, Remote, stop_all,
+    Actor, Birth, Call, Context, Crossing, Frontend, Handle, Pending, Registration, Remote, Stream, stop_all,
 };
 pub use channel::{Receiver, RecvError, SendError, Sender, channel, channel_with_capacity};
 pub use errors::{

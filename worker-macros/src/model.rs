@@ -125,6 +125,8 @@ pub(crate) enum Parameter {
     Context(Type),
     /// Sent in the message.
     Argument(Argument),
+    /// Sent in the message too, made by the frontend: where the items of a stream go.
+    Items(Argument),
 }
 
 /// One parameter that travels.
@@ -163,6 +165,8 @@ pub(crate) enum Reply {
     /// `&T`, `Option<&T>`, `Cow<'_, T>` and their like, of which the caller gets the owned form.
     Lent(Type),
     Result(Type, Type),
+    /// `impl Iterator<Item = T>`: this `T`.
+    Stream(Type),
     /// A result whose value is lent.
     LentResult(Type, Type),
     /// An alias of a result with one argument, such as `io::Result<T>`.
@@ -170,6 +174,14 @@ pub(crate) enum Reply {
 }
 
 impl Function {
+    /// The parameters that the caller gives.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &Argument> {
+        self.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::Argument(argument) => Some(argument),
+            Parameter::Context(_) | Parameter::Items(_) => None,
+        })
+    }
+
     /// The parameters that travel.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
         arguments(&self.parameters)
@@ -201,7 +213,7 @@ impl Function {
 /// The parameters that travel.
 pub(crate) fn arguments(parameters: &[Parameter]) -> impl Iterator<Item = &Argument> {
     parameters.iter().filter_map(|parameter| match parameter {
-        Parameter::Argument(argument) => Some(argument),
+        Parameter::Argument(argument) | Parameter::Items(argument) => Some(argument),
         Parameter::Context(_) => None,
     })
 }

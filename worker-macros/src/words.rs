@@ -83,3 +83,10 @@ pub(crate) fn list<S: AsRef<str>>(words: &[S]) -> String {
 pub(crate) fn options() -> String {
     list(&OPTIONS.map(|option| format!("{} = {}", option.word, option.value)))
 }
+
+/// The field of a message in which a stream's sender travels.
+pub(crate) const ITEMS: &str = "__items";
+
+/// What streams, and what of.
+pub(crate) const ITERATOR: &str = "Iterator";
+pub(crate) const ITEM: &str = "Item";

@@ -357,6 +357,11 @@ impl<A: Actor> Handle<A> {
         if self.lives().is_over(life) { Err(Fault::NotSent(life.body.wait())) } else { Ok(()) }
     }
 
+    /// What `with_timeout` or the builder said.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.remote.timeout
+    }
+
     #[inline]
     fn deadline(&self) -> Option<Instant> {
         self.remote.timeout.and_then(|timeout| Instant::now().checked_add(timeout))

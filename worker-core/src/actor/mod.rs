@@ -17,6 +17,7 @@ mod remote;
 mod reply;
 pub(crate) mod room;
 mod serving;
+mod streaming;
 
 pub use access::{Access, AsyncActor, HasRuntime, Tasks, has_runtime};
 pub use birth::Birth;
@@ -30,3 +31,4 @@ pub(crate) use pending::Whereabouts;
 pub use remote::{Remote, stop_all};
 pub use reply::Call;
 pub use serving::{Backend, Registration};
+pub use streaming::Stream;

@@ -104,6 +104,17 @@ impl<T, E> Pending<T, E> {
         Self { state: State::Done(Some(Err(error))), decode }
     }
 
+    /// The call, unless it is known already that it never left.
+    pub(super) fn into_sent(mut self) -> Result<Self, CallError<E>> {
+        match &mut self.state {
+            State::Done(result @ Some(Err(_))) => match result.take() {
+                Some(Err(error)) => Err(error),
+                _ => unreachable!("it was an error a moment ago"),
+            },
+            _ => Ok(self),
+        }
+    }
+
     /// Waits for the result.
     ///
     /// # Errors

@@ -62,6 +62,11 @@ impl<'call, A: Actor> Call<'call, A> {
         Crossing::new(Answer { replies: self.replies, result })
     }
 
+    /// Answers that something of the result cannot be sent.
+    pub(super) fn not_encoded(&self, error: &EncodeError) {
+        self.replies.not_encoded(error);
+    }
+
     /// Answers with the owned form of what a method lent.
     pub fn reply_lent<L: Lent>(
         &self,

@@ -48,7 +48,15 @@ use crate::wire::kind::Kind;
 /// # }
 /// ```
 pub struct Lease<F: Frontend> {
-    seat: Seat<F>,
+    pub(super) seat: Seat<F>,
+    /// Its counterpart is due at the end.
+    pub(super) is_active: bool,
+}
+
+impl<F: Frontend> Lease<F> {
+    pub(super) fn new(seat: Seat<F>) -> Self {
+        Self { seat, is_active: true }
+    }
 }
 
 /// Takes a process that answers, with its hooks done.
@@ -60,14 +68,14 @@ pub(super) fn take<F: Frontend>(shared: &Arc<Shared<F>>, patience: Patience) -> 
         if finish_left_hook(&mut seat, patience.deadline())?
             && activate(&mut seat, patience.deadline(), deaths < DEATHS_MAX)?
         {
-            return Ok(Lease { seat });
+            return Ok(Lease::new(seat));
         }
         deaths += 1;
     }
 }
 
 /// Processes that one taker finds dead at most, before it is told: more than any pool loses by accident meanwhile.
-const DEATHS_MAX: u32 = 100;
+pub(super) const DEATHS_MAX: u32 = 100;
 
 /// Sees the last user's `#[deactivate]` done; says whether the process is good for another one.
 fn finish_left_hook<F: Frontend>(seat: &mut Seat<F>, deadline: Option<Instant>) -> Result<bool, TakeError> {
@@ -134,7 +142,7 @@ fn wait(pending: &mut Pending<()>, deadline: Option<Instant>) -> Option<Result<(
     pending.wait_until(deadline)
 }
 
-fn condemn<F: Frontend>(seat: &Seat<F>, error: &CallError) {
+pub(super) fn condemn<F: Frontend>(seat: &Seat<F>, error: &CallError) {
     match error {
         CallError::Panicked(report) => seat.condemn(DepartureReason::Panicked(report.clone())),
         // A hook takes and gives nothing that could fail otherwise, but the process may be a hostile one.
@@ -163,7 +171,9 @@ fn deactivate<F: Frontend>(seat: &mut Seat<F>) -> Hook {
 
 impl<F: Frontend> Drop for Lease<F> {
     fn drop(&mut self) {
-        self.seat.hook = deactivate(&mut self.seat);
+        if self.is_active {
+            self.seat.hook = deactivate(&mut self.seat);
+        }
     }
 }
 

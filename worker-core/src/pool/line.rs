@@ -10,6 +10,7 @@ use std::thread::{self, Thread};
 #[derive(Debug)]
 pub(super) enum Wake {
     Thread(Thread),
+    Task(Waker),
 }
 
 impl Wake {
@@ -20,6 +21,7 @@ impl Wake {
     pub(super) fn wake(&self) {
         match self {
             Self::Thread(thread) => thread.unpark(),
+            Self::Task(waker) => waker.wake_by_ref(),
         }
     }
 }
@@ -43,6 +45,12 @@ impl Line {
         self.next += 1;
         self.waiting.push_back((place, wake));
         place
+    }
+
+    /// Has another waker woken for the same place, because a task may move; gives the old one, to be dropped elsewhere.
+    pub(super) fn renew(&mut self, place: Place, wake: Wake) -> Option<Wake> {
+        let (_, old) = self.waiting.iter_mut().find(|(other, _)| *other == place)?;
+        Some(std::mem::replace(old, wake))
     }
 
     pub(super) fn leave(&mut self, place: Place) {

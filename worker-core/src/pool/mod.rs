@@ -34,6 +34,7 @@ mod seat;
 mod shared;
 mod state;
 mod stopping;
+mod tasks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -131,6 +132,18 @@ impl<F: Frontend> Pool<F> {
     pub fn take_timeout(&self, timeout: Duration) -> Result<Lease<F>, TakeError> {
         let patience = Instant::now().checked_add(timeout).map_or(Patience::Forever, Patience::Until);
         lease::take(&self.shared, patience)
+    }
+
+    /// As [`Pool::take`], for a task: it waits without a thread. Dropped meanwhile, it leaves everything in order.
+    ///
+    /// Where a process has to be made, that is begun on this thread, which takes a fraction of a millisecond; its
+    /// constructor is awaited. See [`Pending`](crate::Pending) for what awaits calls.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pool::take`].
+    pub async fn take_async(&self) -> Result<Lease<F>, TakeError> {
+        tasks::take(&self.shared).await
     }
 
     /// Number of processes that are in service: in use or waiting for it. Spares are none of them, nor is one that takes

@@ -2,7 +2,9 @@
 //! Not here: spares, which are made for nobody yet (`making`).
 //! Layer 7: over `process::Starting`.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use super::member::{Member, Spare};
@@ -61,6 +63,16 @@ impl<F: Frontend> Making<F> {
     /// What to wait for until it is ready.
     pub(super) fn waits_for(&self) -> Option<(&Arc<Life>, Ticket)> {
         self.spare.as_ref()?.starting.as_ref()?.waits_for()
+    }
+
+    /// As [`Making::finish`], for a task. [`TakeError::Busy`] says that another one has to be waited for.
+    pub(super) async fn finish_async(self, want: Want<'_>) -> Result<Seat<F>, TakeError> {
+        poll_fn(|context| {
+            let starting = self.spare.as_ref().and_then(|spare| spare.starting.as_ref());
+            starting.map_or(Poll::Ready(()), |starting| starting.poll(context))
+        })
+        .await;
+        self.finish(want, Some(Instant::now()))
     }
 
     /// Waits for the constructor, and puts the process into service, in use by the caller.

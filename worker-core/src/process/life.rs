@@ -6,7 +6,8 @@
 //! which it could reach a call to a later one.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::body::Body;
@@ -32,6 +33,8 @@ pub(crate) struct Life {
 pub(crate) struct Starting {
     pub(crate) life: Arc<Life>,
     constructing: Result<Ticket, Fault>,
+    /// What a task has found, for [`Starting::finish`].
+    found: Mutex<Option<Result<Outcome, Fault>>>,
 }
 
 /// What came of a start.
@@ -109,7 +112,7 @@ impl Starting {
         let (client, body) = start::spawn(builder, type_name, run)?;
         let constructing = client.start(Kind::Construct, constructor, None);
         let life = Life { client: Arc::new(client), body };
-        Ok(Self { life: Arc::new(life), constructing })
+        Ok(Self { life: Arc::new(life), constructing, found: Mutex::default() })
     }
 
     /// Waits for the constructor, whose first run this is: its result is for the caller to read.
@@ -121,7 +124,23 @@ impl Starting {
 
     /// Whether the constructor is known to be done, or to have come to nothing.
     pub(crate) fn is_finished(&self) -> bool {
-        self.constructing.as_ref().map_or(true, |ticket| self.life.client.is_ready(*ticket))
+        let is_found = self.found().is_some();
+        is_found || self.constructing.as_ref().map_or(true, |ticket| self.life.client.is_ready(*ticket))
+    }
+
+    /// Waits for the constructor, for a task: [`Starting::finish`] does not wait afterwards.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        let Ok(ticket) = &self.constructing else { return Poll::Ready(()) };
+        let mut found = self.found();
+        if found.is_none() {
+            let Poll::Ready(outcome) = self.life.client.poll(*ticket, context) else { return Poll::Pending };
+            *found = Some(outcome);
+        }
+        Poll::Ready(())
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<Result<Outcome, Fault>>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What to wait for until then, if it is not known yet.
@@ -136,10 +155,11 @@ impl Starting {
 
     /// Waits for the constructor where its result is not read. Only one thread at a time may do so.
     pub(crate) fn finish(&self, deadline: Option<Instant>) -> Started {
-        let outcome = match &self.constructing {
+        let found = self.found().take();
+        let outcome = found.unwrap_or_else(|| match &self.constructing {
             Ok(ticket) => self.life.client.wait(*ticket, deadline),
             Err(_) => Err(Fault::TimedOut),
-        };
+        });
         let why = match outcome {
             Ok(Outcome { kind: Kind::Returned, .. }) => return Started::Alive,
             Err(Fault::TimedOut) if self.constructing.is_ok() => return Started::NotYet,

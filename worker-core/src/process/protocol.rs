@@ -44,6 +44,12 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// Whether a process that was forked ahead could have done it.
+    pub(super) fn fits_a_spare(&self) -> bool {
+        let has_its_link = matches!(self.task, Task::Backend { link: LinkKind::Shared, .. });
+        has_its_link && !self.can_fail() && self.stderr == Output::Inherit
+    }
+
     /// Whether a new process may find that it cannot begin, so that it takes a socket to say why.
     ///
     /// The socket beside the link will not do: there the program believes none but the parent.

@@ -68,7 +68,7 @@ fn is_borrowed_self(ty: &Type) -> bool {
 
 /// `pub fn decode(&self, into: &mut Image)`
 pub(super) fn arguments(errors: &mut Errors, function: &Function) {
-    for argument in function.arguments() {
+    for argument in function.given() {
         types::argument(errors, &argument.ty);
     }
     let conditional = function.arguments().filter(|argument| !argument.cfgs.is_empty());
@@ -150,9 +150,22 @@ pub(super) fn oneway(errors: &mut Errors, method: &Method) {
     }
 }
 
+/// `pub fn rows<T: Row>(&self) -> impl Iterator<Item = T>`
+pub(super) fn stream(errors: &mut Errors, method: &Method) {
+    if let (Reply::Stream(item), true) = (&method.reply, method.function.is_generic()) {
+        errors.at(
+            item,
+            "a generic method cannot stream: make its types parameters of the actor, `impl<T> Actor<T>`, or return \
+             a `Vec`",
+        );
+    }
+}
+
 /// `#[fallible] pub fn clear(&mut self)`
 pub(super) fn said(errors: &mut Errors, method: &Method) {
-    if let (Some(said), Reply::Unit | Reply::Never | Reply::Lent(_)) = (&method.said, &method.reply) {
+    if let (Some(said), Reply::Unit | Reply::Never | Reply::Lent(_) | Reply::Stream(_)) =
+        (&method.said, &method.reply)
+    {
         let (attribute, name) = (shown(said.attribute.path()), &method.function.name);
         errors.at(
             &said.attribute,

@@ -33,6 +33,7 @@ pub(crate) fn check(errors: &mut Errors, actor: &Actor) {
         functions::bounds(errors, &method.function);
         functions::receiver(errors, &method.function.original);
         functions::oneway(errors, method);
+        functions::stream(errors, method);
         functions::said(errors, method);
         parameters::contexts(errors, &method.function.parameters);
     }

@@ -24,6 +24,6 @@ pub(super) fn contexts(errors: &mut Errors, parameters: &[Parameter]) {
 pub(super) fn all_contexts(parameters: &[Parameter]) -> impl Iterator<Item = &Type> {
     parameters.iter().filter_map(|parameter| match parameter {
         Parameter::Context(ty) => Some(ty),
-        Parameter::Argument(_) => None,
+        Parameter::Argument(_) | Parameter::Items(_) => None,
     })
 }

@@ -7,7 +7,7 @@ use syn::{Lifetime, ReturnType, Type, TypeParamBound, TypeReference, TypeTraitOb
 use crate::errors::Errors;
 use crate::parse::types::{
     Outcome, bare, is_byte_slice, is_context, is_std_path, is_str, lent, only_argument, optional, result,
-    shared_borrow,
+    shared_borrow, streamed,
 };
 use crate::shown::shown;
 
@@ -38,6 +38,9 @@ pub(super) fn output(errors: &mut Errors, output: &ReturnType) {
         return;
     };
     let mut walk = Walk { errors, side: Side::Output };
+    if let Some(item) = streamed(ty) {
+        return walk.visit_type(item);
+    }
     match result(ty, None) {
         Some(Outcome::Parts(value, error)) => {
             walk.visit_type(lent(value).unwrap_or(value));
@@ -116,7 +119,7 @@ impl Visit<'_> for Walk<'_> {
                 ),
             ),
             Type::ImplTrait(_) => {
-                self.errors.at(ty, format!("`{}` cannot be returned to another process yet: return a named type, such as a `Vec`", found()));
+                self.errors.at(ty, format!("`{}` cannot be returned to another process: return `impl Iterator<Item = T>`, or a named type, such as a `Vec`", found()));
             }
             Type::TraitObject(object) => {
                 let way_out = instead_of_object(object, self.side);

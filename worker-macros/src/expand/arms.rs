@@ -59,6 +59,7 @@ pub(super) fn arms(
         };
         let values = function.parameters.iter().filter_map(|parameter| match parameter {
             Parameter::Context(_) => Some(context.clone()),
+            Parameter::Items(_) => None,
             Parameter::Argument(argument) => present(argument).then(|| value(argument, &argument.name)),
         });
         let values = emit!(#(#values),*);

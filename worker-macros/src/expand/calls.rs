@@ -9,7 +9,7 @@ use quote::quote_spanned;
 use super::generics::Declared;
 use super::types::{self, Lifetimes};
 use super::{Expansion, docs, generic, replies};
-use crate::model::{Argument, Carriage, Constructor, Fallible, Function, Method};
+use crate::model::{Argument, Carriage, Constructor, Fallible, Function, Method, Reply};
 use crate::{names, words};
 
 /// `spawn` and `spawn_with`, or `spawn_name` and `spawn_name_with`.
@@ -75,6 +75,9 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
+    if let Reply::Stream(_) = method.reply {
+        return stream(expansion, method, &value);
+    }
     let (call, call_async) = senders(method);
     // Whatever the compiler has against these is about the return type.
     let at = call.span();
@@ -107,6 +110,29 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     }
 }
 
+/// The method that gives a stream; it has no twin, for it does not wait.
+fn stream(expansion: &Expansion<'_>, method: &Method, item: &TokenStream) -> TokenStream {
+    let (runtime, function) = (expansion.runtime, &method.function);
+    let (docs, attributes, visibility) =
+        (docs::stream(expansion, method), attributes(function), &function.visibility);
+    let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
+    let generics = Declared::new(&generic::own(expansion, function), None);
+    let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
+    let message = message(expansion, &expansion.actor.request, function);
+    let send = names::at_output(function, "stream");
+    let (at, items) = (send.span(), Ident::new(words::ITEMS, send.span()));
+    let runtime = types::located(runtime, at);
+    let body = expansion.body(quote_spanned!(at=> self.0.#send(|#items| #message)));
+    quote_spanned! {at=>
+        #docs
+        #attributes
+        #visibility fn #name #declaration (&self, #parameters)
+            -> ::core::result::Result<#runtime::Stream<#item>, #runtime::CallError> #where_clause {
+            #body
+        }
+    }
+}
+
 /// The handle's methods that send: the one that waits, or the one-way one, and the one that does not wait.
 fn senders(method: &Method) -> (Ident, Ident) {
     let (call, call_async) = match (method.oneway.is_some(), method.function.is_generic()) {
@@ -128,7 +154,7 @@ fn attributes(function: &Function) -> TokenStream {
 
 /// `jpeg: &[u8], n: u32`, as the user wrote them.
 fn parameters(expansion: &Expansion<'_>, function: &Function) -> TokenStream {
-    let parameters = function.arguments().map(|argument| {
+    let parameters = function.given().map(|argument| {
         let (cfgs, name) = (&argument.cfgs, &argument.name);
         let ty = types::place(&argument.ty, &Lifetimes::Elided, &expansion.actor.self_ty);
         emit!(#(#cfgs)* #name: #ty)

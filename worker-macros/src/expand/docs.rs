@@ -73,6 +73,20 @@ pub(super) fn call(expansion: &Expansion<'_>, method: &Method, fallible: bool) -
     carried(&method.function.carried.docs, &otherwise, &errors)
 }
 
+/// Of a method that streams.
+pub(super) fn stream(expansion: &Expansion<'_>, method: &Method) -> TokenStream {
+    let source = expansion.link(&method.function);
+    let error = expansion.public_link("CallError");
+    let otherwise = if has_text(&method.function.carried.docs) {
+        String::new()
+    } else {
+        format!("Calls {source} in the backend; what it yields comes as a stream.")
+    };
+    let errors =
+        format!("{error} when the request cannot be queued; later errors come in the stream, as its last.");
+    carried(&method.function.carried.docs, &otherwise, &errors)
+}
+
 /// Of the method that does not wait.
 pub(super) fn twin(expansion: &Expansion<'_>, method: &Method) -> TokenStream {
     let (frontend, name) = (&expansion.actor.frontend, &method.function.name);

@@ -45,7 +45,7 @@ fn inherent(expansion: &Expansion<'_>, own: &TokenStream) -> TokenStream {
     let where_clause = &expansion.generics.where_clause;
     let unused = expansion.skeleton.then(|| emit!(#[allow(unused_variables, reason = "signatures only")]));
     // A `spawn_with` has one parameter more than its constructor.
-    let many = expansion.actor.functions().any(|function| function.arguments().count() >= MANY_ARGUMENTS);
+    let many = expansion.actor.functions().any(|function| function.given().count() >= MANY_ARGUMENTS);
     let many = many.then(|| emit!(clippy::too_many_arguments,));
     emit! {
         #cfgs

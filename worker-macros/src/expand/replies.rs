@@ -23,7 +23,7 @@ pub(super) fn reply(
     let placed = |ty: &Type| place(ty, &Lifetimes::Static, self_ty);
     match reply {
         Reply::Unit | Reply::Never => (emit!(()), None),
-        Reply::Value(ty) => {
+        Reply::Value(ty) | Reply::Stream(ty) => {
             let ty = placed(ty);
             (emit!(#ty), None)
         }
@@ -124,11 +124,16 @@ pub(super) fn answer(runtime: &syn::Path, method: &Method, user_call: TokenStrea
         Reply::Never => return user_call,
         Reply::Unit | Reply::Value(_) => "reply",
         Reply::Lent(_) => "reply_lent",
+        Reply::Stream(_) => "stream",
         Reply::Result(..) | Reply::Alias(_) => "reply_result",
         Reply::LentResult(..) => "reply_lent_result",
     };
     let how = names::at_output(&method.function, how);
     let value = match &method.reply {
+        Reply::Stream(_) => {
+            let items = Ident::new(words::ITEMS, how.span());
+            quote_spanned!(how.span()=> #items, #user_call)
+        }
         // A type of another sort is to be refused in our words, at the type.
         Reply::Alias(_) => {
             let fallible = types::located(&parse_quote!(#runtime::__private::Fallible), how.span());

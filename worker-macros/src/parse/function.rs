@@ -3,12 +3,13 @@
 
 use proc_macro2::Ident;
 use syn::spanned::Spanned as _;
-use syn::{FnArg, Pat, PatType, Type, Visibility};
+use syn::{FnArg, Pat, PatType, Path, Type, Visibility, parse_quote_spanned};
 
 use super::{attributes, block, types};
 use crate::errors::Errors;
 use crate::model::{
-    Actor, Argument, Constructor, Function, Hook, HookKind, Method, Misplaced, Parameter, Said,
+    Actor, Argument, Carriage, Constructor, Function, Hook, HookKind, Method, Misplaced, Parameter, Reply,
+    Said,
 };
 use crate::{names, words};
 
@@ -43,10 +44,15 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
         // Defined twice: rustc says so, and a second variant would only say it again.
         _ if exported && has_self && is_repeated(actor, function) => {}
         oneway if exported && has_self => {
+            let reply = types::reply(&signature.output, said.as_ref());
+            let mut digested = digest(function);
+            if let Reply::Stream(item) = &reply {
+                digested.parameters.push(items(&actor.runtime, item));
+            }
             actor.methods.push(Method {
-                function: digest(function),
+                function: digested,
                 oneway: oneway.map(|(_, attribute)| attribute),
-                reply: types::reply(&signature.output, said.as_ref()),
+                reply,
                 said,
                 twin: names::suffixed(&signature.ident, words::ASYNC_SUFFIX),
             });
@@ -121,6 +127,13 @@ fn parameters(function: &block::Function) -> Vec<Parameter> {
         typed.iter().filter_map(|input| plain_name(&input.pat)).map(|name| name.to_string()).collect();
     let read = |(index, input): (usize, &PatType)| parameter(index + 1, input, &taken);
     typed.iter().enumerate().map(read).collect()
+}
+
+/// Where the items of a stream go.
+fn items(runtime: &Path, item: &Type) -> Parameter {
+    let ty = parse_quote_spanned!(names::generated_at(item.span())=> #runtime::Sender<#item>);
+    let name = Ident::new(words::ITEMS, names::generated_at(item.span()));
+    Parameter::Items(Argument { cfgs: Vec::new(), name, ty, carriage: Carriage::Plain })
 }
 
 fn parameter(index: usize, input: &PatType, taken: &[String]) -> Parameter {

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
 use syn::{
-    GenericArgument, Path, PathArguments, PathSegment, ReturnType, Type, TypeReference, parse_quote_spanned,
+    GenericArgument, Path, PathArguments, PathSegment, ReturnType, Type, TypeParamBound, TypeReference,
+    parse_quote_spanned,
 };
 
 use crate::model::{Carriage, Fallible, Reply, Said};
@@ -175,6 +176,9 @@ pub(crate) fn reply(output: &ReturnType, said: Option<&Said>) -> Reply {
         Type::Tuple(tuple) if tuple.elems.is_empty() => return Reply::Unit,
         _ => {}
     }
+    if let Some(item) = streamed(ty) {
+        return Reply::Stream(item.clone());
+    }
     match result(ty, said) {
         Some(Outcome::Parts(value, error)) if lent(value).is_some() => {
             Reply::LentResult(value.clone(), error.into_owned())
@@ -184,6 +188,26 @@ pub(crate) fn reply(output: &ReturnType, said: Option<&Said>) -> Reply {
         None if lent(ty).is_some() => Reply::Lent((**ty).clone()),
         None => Reply::Value((**ty).clone()),
     }
+}
+
+/// The `T` of `impl Iterator<Item = T>`.
+pub(crate) fn streamed(ty: &Type) -> Option<&Type> {
+    let Type::ImplTrait(imp) = bare(ty) else {
+        return None;
+    };
+    let iterator = imp.bounds.iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().filter(|last| last.ident == words::ITERATOR)
+        }
+        _ => None,
+    })?;
+    let PathArguments::AngleBracketed(arguments) = &iterator.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(item) if item.ident == words::ITEM => Some(&item.ty),
+        _ => None,
+    })
 }
 
 /// What a reply of this type lends: the `T` of `&T` and of `Cow<'_, T>`, also inside `Option` and `Vec`.

@@ -63,6 +63,7 @@ fn paths_are_absolute_or_the_users() {
     let locals = [
         "Self",
         "self",
+        "__items",
         "access",
         "actor",
         "backend",
@@ -91,6 +92,9 @@ fn paths_are_absolute_or_the_users() {
         "PorterConstructor",
         "PorterFrontend",
         "PorterRequest",
+        "StreamerConstructor",
+        "StreamerFrontend",
+        "StreamerRequest",
         "SessionConstructor",
         "SessionFrontend",
         "SessionRequest",

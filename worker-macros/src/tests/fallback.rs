@@ -31,7 +31,7 @@ const BROKEN: [&str; 30] = [
     "pub fn bad(&self, #[cfg(a)] a: u8, #[cfg(b)] b: u8, #[cfg(c)] c: u8, #[cfg(d)] d: u8) {}",
     "pub fn bad(&self) -> HashMap<u8, &str> {}",
     "pub fn bad(&mut self) -> &mut Self {}",
-    "pub fn bad(&self) -> impl Iterator<Item = Row> + '_ {}",
+    "pub fn bad(&self) -> impl Display + '_ {}",
     "pub fn bad(&self) -> Result<u8, Box<dyn Error>> {}",
     "pub fn bad(&self, cx: &mut Context<Self>) {}",
     "#[oneway] pub fn bad(&self) -> u32 {}",
@@ -70,8 +70,8 @@ fn the_frontend_survives_every_mistake() {
 fn a_method_with_a_mistake_keeps_its_signature() {
     let text = fallback("pub unsafe fn fetch(&self, url: String) -> Result<Page, Gone> {}");
     assert!(text.contains("::core::result::Result<Page, ::worker_core::CallError<Gone>>"), "{text}");
-    let text = fallback("pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {}");
-    assert!(text.contains("::std::boxed::Box<dyn Iterator<Item = Row>"), "{text}");
+    let text = fallback("pub fn shown(&self) -> impl Display + '_ {}");
+    assert!(text.contains("::std::boxed::Box<dyn Display"), "{text}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use nix::unistd::{Pid, getpid};
 use super::spares::Spares;
 use super::{MARKER, copy, preloaded};
 use crate::process::builder::Builder;
-use crate::process::protocol::{self, Command, Greeting, Order, Refusal, Task};
+use crate::process::protocol::{self, Command, Greeting, Order, Refusal};
 use crate::process::start::Entry;
 use crate::sys::doorbell::wait_readable;
 use crate::sys::held::Held;
@@ -115,7 +115,7 @@ impl Slot {
                 server => server?,
             };
             if let Command::Make { order, then_spare } = &mut command {
-                *then_spare = matches!(order.task, Task::Backend { .. }) && server.spares.wants_another();
+                *then_spare = order.fits_a_spare() && server.spares.wants_another();
             }
             match server.command(&command, &descriptors) {
                 Ok(()) => return Ok(server),

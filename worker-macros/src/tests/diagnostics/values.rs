@@ -80,11 +80,30 @@ fn replies_are_values() {
         &[("`&mut Self` cannot reach into another process: return a value", "&mut Self")],
     );
     items(
-        "pub fn a(&self) -> impl Iterator<Item = Row> + '_ {}",
+        "pub fn a(&self) -> impl Display + '_ {}",
         &[(
-            "`impl Iterator<Item = Row> + '_` cannot be returned to another process yet: return a named type, such as a \
+            "`impl Display + '_` cannot be returned to another process: return `impl Iterator<Item = T>`, or a named \
+            type, such as a `Vec`",
+            "impl Display + '_",
+        )],
+    );
+    items("pub fn a(&mut self) -> impl Iterator<Item = Row> + '_ {}", &[]);
+    items(
+        "pub fn a(&self) -> impl Iterator<Item = &mut Row> + '_ {} #[oneway] pub fn b(&self) -> impl Iterator<Item = u8> {}",
+        &[
+            ("`&mut Row` cannot reach into another process: return a value", "&mut Row"),
+            (
+                "a one-way call has no reply, found `-> impl Iterator<Item = u8>`: remove it, or remove `#[oneway]`",
+                "impl Iterator<Item = u8>",
+            ),
+        ],
+    );
+    items(
+        "pub fn a<T: Row>(&self) -> impl Iterator<Item = T> {}",
+        &[(
+            "a generic method cannot stream: make its types parameters of the actor, `impl<T> Actor<T>`, or return a \
             `Vec`",
-            "impl Iterator<Item = Row> + '_",
+            "T",
         )],
     );
     items(
