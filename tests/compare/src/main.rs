@@ -102,6 +102,8 @@ fn run(options: &Options) -> Outcome<()> {
     rows::frames::measure(effort, &mut rows)?;
     rows::spawn::measure(&contenders, &mut small, effort, &mut rows)?;
     rows::scale::measure(effort, &mut rows)?;
+    drop(contenders);
+    peers::iceoryx::clean_up()?;
     if let Some(path) = &options.svg {
         plot::write(path, &rows, &machine)?;
         println!("the picture: {}", path.display());
