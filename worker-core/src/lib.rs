@@ -35,11 +35,13 @@
 //! # Guarantees
 //!
 //! A constructor, the methods, the hooks and `Drop` run in the backend's process. A method runs at most
-//! once for a call. Requests run one after the other, in the order in which they were sent. Every call is
+//! once for a call. Requests begin in the order in which they were sent, and run one after the other, but for `async`
+//! methods with `&self`, which run side by side. Every call is
 //! answered, also when the backend dies: [`CallError::NotSent`] then means that the method has not run,
 //! [`CallError::Exited`] that nobody knows. A panic comes to the caller, and the actor lives on. No
-//! backend outlives the program. No thread is started in the program, unless calls are awaited on an executor
-//! other than tokio, which takes one for all; and no file, zombie or descriptor stays.
+//! backend outlives the program. No file, zombie or descriptor stays. No thread is started in the program, with these exceptions:
+//! for calls that are awaited outside of tokio or find no room, for a select that meets a death, and for a pool with an
+//! idle timeout.
 //!
 //! # Not promised
 //!

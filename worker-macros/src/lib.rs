@@ -51,7 +51,10 @@ use proc_macro::TokenStream;
 /// | `pub fn call(&self, ..) -> T` (or `&mut self`) | `call(..) -> Result<T, CallError>`, which waits, and `call_async(..) -> Pending<T>`, which does not |
 /// | `pub fn call(&self, ..) -> Result<T, E>` | the same with `CallError<E>` and `Pending<T, E>`, also for aliases such as `io::Result<T>` |
 /// | `#[oneway] pub fn call(&self, ..)` | `call(..) -> Result<(), CallError>`, which returns once the call is queued |
+/// | `pub async fn call(&self, ..) -> T` | the same; a task in the backend (feature `tokio`) |
+/// | `pub fn call(&self, ..) -> impl Iterator<Item = T>` | `call(..) -> Result<Stream<T>, CallError>` |
 /// | `#[started] fn`, `#[stopped] fn` | nothing: the backend calls it after the constructor, or before a clean exit |
+/// | `#[activate] fn`, `#[deactivate] fn` | nothing: a pool has them called when a process is taken, or given back |
 /// | a function without a visibility | nothing: it is for the backend alone |
 /// | an exported function without `self` that makes no `Self` | nothing: it has no actor to be sent to |
 ///
@@ -78,7 +81,7 @@ use proc_macro::TokenStream;
 /// frontend. A method may have its own: their types are known at the call, so the frontend tells the backend which
 /// instance to run, and both must come from the same module (program or shared library). The bounds must cover
 /// what travels: an argument or reply of type `T` needs `T: Serialize + DeserializeOwned`. Constructors have no
-/// parameters of their own, and `impl Trait` has no name that a message could carry.
+/// parameters of their own, and an argument `impl Trait` has no name that a message could carry.
 ///
 /// # Options
 ///

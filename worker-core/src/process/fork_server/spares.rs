@@ -6,13 +6,13 @@
 //! the other forks the next one while the last one begins, and sends it over; the program gives it
 //! its order itself, without a word from the server.
 //!
-//! * N1: a spare gets one order at most, and none is lost. The order goes through a socket that only the two
+//! * K1: a spare gets one order at most, and none is lost. The order goes through a socket that only the two
 //!   have. A spare whose time is over shuts that down, then looks once more: what was sent before
 //!   is there and is obeyed; what comes later is refused to its sender, who asks the server.
-//! * N2: a spare is in its server's charge from its fork on, like any backend, and ends with it.
-//! * N3: each message that asks for a spare is answered by one message. So whoever was promised one may
+//! * K2: a spare is in its server's charge from its fork on, like any backend, and ends with it.
+//! * K3: each message that asks for a spare is answered by one message. So whoever was promised one may
 //!   wait for it, and there is never more than one.
-//! * N4: a spare is asked to run only what the server has found at its place before (A1 of `sys::module`).
+//! * K4: a spare is asked to run only what the server has found at its place before (A1 of `sys::module`).
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +41,7 @@ struct Book {
     /// Whether a message about one is there, or will come.
     is_promised: bool,
     last_spawn: Option<Instant>,
-    /// What the server has found at its place (N4).
+    /// What the server has found at its place (K4).
     accepted: Vec<Entry>,
 }
 
@@ -105,7 +105,7 @@ impl Slot {
         let message = match socket::receive(server.control.as_fd(), false) {
             Err(Errno::EAGAIN) => {
                 server.command(&Command::Hurry, &[]).ok()?;
-                // N3: it comes, or the end of the server does.
+                // K3: it comes, or the end of the server does.
                 socket::receive(server.control.as_fd(), true)
             }
             message => message,
@@ -139,7 +139,7 @@ impl Orders {
         &self.server
     }
 
-    /// Gives it its order; says whether it has it (N1).
+    /// Gives it its order; says whether it has it (K1).
     pub(in crate::process) fn send(&self, order: &Order, descriptors: &[OwnedFd]) -> bool {
         let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         if socket::send(self.socket.as_fd(), &protocol::encode(order), &descriptors, true).is_err() {

@@ -93,7 +93,7 @@ pub(in crate::process) fn backend_in_spare(order: Order, descriptors: Vec<OwnedF
     let Order { task: Task::Backend { entry, .. }, surroundings, .. } = order else {
         child::exit_now(STATUS_NOT_STARTED)
     };
-    // N4 of `fork_server::spares`: the server has found the entry before.
+    // K4 of `fork_server::spares`: the server has found the entry before.
     let Ok(entry) = resolve::<Entry>(&entry) else { child::exit_now(STATUS_NOT_STARTED) };
     surround(&surroundings, descriptors);
     // Only links in shared memory are made ahead.

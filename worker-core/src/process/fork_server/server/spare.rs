@@ -1,5 +1,5 @@
 //! A spare: a process that is forked before anybody needs it, and waits a moment for its order.
-//! Not here: when one is asked for, and the rules N1 to N4 (`fork_server::spares`).
+//! Not here: when one is asked for, and the rules K1 to K4 (`fork_server::spares`).
 //! Layer 5: over `link` and `sys`.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -83,7 +83,7 @@ impl Stock {
         self.parts.iter().flat_map(Parts::descriptors)
     }
 
-    /// Holds nothing until another spare is asked for. What was asked for stays so (N3).
+    /// Holds nothing until another spare is asked for. What was asked for stays so (K3).
     pub(super) fn clear(&mut self) {
         self.is_wanted = false;
         self.parts = None;
@@ -91,7 +91,7 @@ impl Stock {
 }
 
 impl Server {
-    /// Sees to it that there will be a spare, or word that there is none (N3).
+    /// Sees to it that there will be a spare, or word that there is none (K3).
     pub(super) fn plan_spare(&mut self) {
         self.stock.planned += 1;
         self.stock.is_wanted = true;
@@ -191,7 +191,7 @@ fn wait_for_order(orders: OwnedFd, link: LinkEnd) -> ! {
     begin::warm_up();
     let until = Instant::now() + LIFE;
     if !wait_readable(orders.as_fd(), Some(until)).unwrap_or(false) {
-        // N1: from here on an order is refused to its sender; one that came before is found below.
+        // K1: from here on an order is refused to its sender; one that came before is found below.
         let _ = shutdown(orders.as_raw_fd(), Shutdown::Both);
     }
     if let Ok(Some(message)) = socket::receive(orders.as_fd(), false)
