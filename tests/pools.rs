@@ -236,7 +236,7 @@ fn one_that_gives_up_waiting_leaves_its_place_to_the_next() {
         eventually("somebody waits", || format!("{pool:?}").contains(&format!("waiting: {count}")));
     };
     thread::scope(|scope| {
-        let impatient = scope.spawn(|| pool.take_timeout(Duration::from_millis(200)).map(drop));
+        let impatient = scope.spawn(|| pool.take_timeout(Duration::from_secs(2)).map(drop));
         waits(1);
         let patient = scope.spawn(|| pool.take().map(drop));
         assert_eq!(impatient.join().unwrap(), Err(TakeError::Busy));

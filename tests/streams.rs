@@ -219,7 +219,7 @@ fn an_item_that_takes_too_long_is_an_error() {
     }
     let builder = Builder::new().on_timeout(OnTimeout::Kill);
     let source = SourceFrontend::spawn_with(&builder).unwrap();
-    let mut slow = source.with_timeout(Duration::from_millis(50)).slow().unwrap();
+    let mut slow = source.with_timeout(Duration::from_secs(1)).slow().unwrap();
     assert!((0..3).all(|number| slow.next() == Some(Ok(number))));
     assert_eq!(slow.next(), Some(Err(CallError::TimedOut { killed: true })));
     assert_eq!(slow.next(), None);

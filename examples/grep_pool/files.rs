@@ -2,6 +2,7 @@
 //! Not here: searching them.
 //! Layer: below the program.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use walkdir::WalkDir;
 pub(crate) fn files_of(arguments: &[PathBuf]) -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let (roots, without) = match arguments {
-        [] => (vec![here.to_owned()], vec![here.join("target"), here.join(".git")]),
+        [] => (vec![here.to_owned()], vec![OsStr::new("target"), OsStr::new(".git")]),
         roots => (roots.to_vec(), Vec::new()),
     };
     let mut files = Vec::new();
     for root in roots {
         let walk = WalkDir::new(&root).sort_by_file_name().into_iter();
-        for found in walk.filter_entry(|entry| !without.iter().any(|path| path == entry.path())) {
+        for found in walk.filter_entry(|entry| !without.iter().any(|name| *name == entry.file_name())) {
             match found {
                 Ok(entry) if entry.path().is_file() => files.push(entry.into_path()),
                 Ok(_) => {}

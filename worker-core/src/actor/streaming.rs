@@ -11,7 +11,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -81,18 +81,27 @@ impl<T: DeserializeOwned + 'static> Stream<T> {
     fn taken(&mut self, received: Result<Option<T>, RecvError>) -> Option<Result<T, CallError>> {
         let error = match received {
             Ok(Some(item)) => return Some(Ok(item)),
-            Ok(None) => {
-                let lives = self.process.lives();
-                let killed = lives.with_current(|life| lives.kill_at_timeout(life, &Fault::TimedOut));
-                fault_error::<T, Infallible>(Fault::TimedOut, killed)
+            Ok(None) => self.late(),
+            // The reply is on its way, or the death is (I2); but for a backend that keeps to no protocol.
+            Err(RecvError::Disconnected) => {
+                let by = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                match self.end.take()?.wait_until(by) {
+                    Some(result) => return result.err().map(Err),
+                    None => self.late(),
+                }
             }
-            // The reply is on its way, or the death is (I2).
-            Err(RecvError::Disconnected) => return self.end.take()?.wait().err().map(Err),
             Err(RecvError::Decode(error)) => CallError::Decode(error),
             Err(error) => CallError::Encode(EncodeError::new::<T>(error)),
         };
         self.end = None;
         Some(Err(error))
+    }
+
+    /// The error of an item, or an end, that did not come in time.
+    fn late(&self) -> CallError {
+        let lives = self.process.lives();
+        let killed = lives.with_current(|life| lives.kill_at_timeout(life, &Fault::TimedOut));
+        fault_error::<T, Infallible>(Fault::TimedOut, killed)
     }
 }
 

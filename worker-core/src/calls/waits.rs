@@ -201,13 +201,14 @@ impl<'memory> Entries<'memory> {
 
     fn own(self, me: u64) -> Option<usize> {
         match OWN.get() {
-            0 => {
+            // A fork of an actor's process has a copy of its parent's place, which is not its own.
+            place if place > 0 && self.word(place - 1, ID).load(Ordering::SeqCst) == me => Some(place - 1),
+            _ => {
                 let place = self.enter(me)?;
                 self.word(place, PID).store(u64::from(std::process::id()), Ordering::SeqCst);
                 OWN.set(place + 1);
                 Some(place)
             }
-            place => Some(place - 1),
         }
     }
 

@@ -128,7 +128,10 @@ impl Beside {
         if message.sender.is_some() && message.sender.as_ref() == self.fork_server.get() {
             received.notices.push_back(message);
         } else if newcomers::is_knock(&message.bytes) {
-            received.knocks.push_back(message);
+            // B3: a program's end, which is told of senders, lets nobody in; it must not collect what a backend sends.
+            if message.sender.is_none() {
+                received.knocks.push_back(message);
+            }
         } else if received.parcels.len() < PARCELS_IN_FLIGHT_MAX {
             received.parcels.push_back(message);
         }

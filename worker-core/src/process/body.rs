@@ -21,7 +21,7 @@ use crate::calls::{Death, Ending};
 use crate::errors::{Exit, ExitReason};
 use crate::link::beside::Beside;
 use crate::link::{Herald, LinkKind};
-use crate::sys::clock::Moment;
+use crate::sys::clock::{self, Moment};
 use crate::sys::held::{Held, Here};
 use crate::sys::pidfd::PidFd;
 
@@ -248,7 +248,7 @@ impl Body {
     ///
     /// The caller has asked already; `wait_briefly` waits for the end, as it likes, up to a moment.
     pub(crate) fn see_end(&self, mut wait_briefly: impl FnMut(Instant) -> Option<Exit>) -> io::Result<Exit> {
-        if let Some(exit) = wait_briefly(Instant::now() + self.stop_timeout) {
+        if let Some(exit) = wait_briefly(clock::after(self.stop_timeout)) {
             return Ok(exit);
         }
         self.signal(Signal::SIGTERM)?;

@@ -27,7 +27,7 @@ use super::life::{Life, Recipe, Started, Starting};
 use super::restart::{Ledger, When};
 use crate::calls::Fault;
 use crate::errors::Exit;
-use crate::sys::pidfd;
+use crate::sys::{clock, pidfd};
 
 /// What it takes to begin another life.
 #[derive(Debug)]
@@ -243,7 +243,7 @@ impl Renewal {
     pub(super) fn stop(&self) -> io::Result<Exit> {
         self.close();
         let mut state = self.state();
-        let grace = Instant::now() + self.current().body.stop_timeout();
+        let grace = clock::after(self.current().body.stop_timeout());
         loop {
             let left = grace.saturating_duration_since(Instant::now());
             if left.is_zero() {

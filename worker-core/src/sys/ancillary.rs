@@ -27,6 +27,8 @@ use super::retry_on_interrupt;
 /// `SCM_MAX_FD` in `unix(7)`.
 pub(crate) const DESCRIPTORS_MAX: usize = 253;
 
+/// A pidfd of the sender, from Linux 6.5; `include/linux/socket.h`. The crate `libc` does not name it.
+const SCM_PIDFD: libc::c_int = 4;
 /// Room for both kinds of control messages, in words.
 const CONTROL_WORDS: usize = 144;
 
@@ -95,6 +97,15 @@ pub(super) fn receive(
                 // SAFETY: the length was checked in the line above; the data may lie unaligned.
                 let credentials = unsafe { data.cast::<libc::ucred>().read_unaligned() };
                 ancillary.sender = Some(Pid::from_raw(credentials.pid));
+            }
+            // Whoever made the socket may have asked the kernel for a pidfd with each message; nobody here wants it.
+            (libc::SOL_SOCKET, SCM_PIDFD) if data_bytes >= size_of::<RawFd>() => {
+                // SAFETY: the length was checked in the line above; the data may lie unaligned.
+                let number = unsafe { data.cast::<RawFd>().read_unaligned() };
+                if number >= 0 {
+                    // SAFETY: the kernel made this descriptor for us in this very call.
+                    drop(unsafe { OwnedFd::from_raw_fd(number) });
+                }
             }
             _ => {}
         }

@@ -1,10 +1,17 @@
-//! The clock that every process of a machine shares.
-//! Not here: deadlines of this process, which are `Instant`s.
+//! The clock that every process of a machine shares, and moments that are too far away to be told.
+//! Not here: who waits until then.
 //! Layer 1: system calls.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
+
+/// The moment after so much time; where no clock goes that far, one that nobody will see.
+pub(crate) fn after(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + CENTURY)
+}
 
 /// A moment that two processes can compare, in nanoseconds since the machine started.
 ///

@@ -69,6 +69,11 @@ fn go_around<A: Actor>(
             }
         }
     }
+    // With one link and nobody who listens, `links::next` sees that the actor was given away. And where no link is
+    // left there is only the door to wait at.
+    if links.count() == 0 || links.only().is_some_and(|link| link.borrow().incoming.was_given()) {
+        links.heed_door();
+    }
     if links.are_over() {
         // Nobody is left who could end a sleep.
         return Flow::GoesOn;

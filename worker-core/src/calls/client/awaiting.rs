@@ -167,6 +167,11 @@ impl Client {
     /// Takes in what has come, as the watcher `key`, which `waker` wakes (C5, C6).
     pub(crate) fn look(self: &Arc<Self>, key: Key, waker: &Waker) -> Seen {
         let mut state = self.state();
+        if !state.watchers.has(key) && state.death.is_none() {
+            // Begun, and not entered yet: noted now, its waker would be noted nowhere, and a leader that steps down
+            // would wake nobody.
+            return Seen::More;
+        }
         let outdated = state.watchers.set_waker(key, waker);
         if state.death.is_some() {
             drop(state);

@@ -40,10 +40,10 @@ impl Alarm {
 
     /// Says that this thread is awake.
     pub(super) fn awake(&self) {
-        if self.word.swap(AWAKE, Ordering::SeqCst) == WOKEN {
-            // Whoever woke it has written, or is about to; then the next sleep ends early, no more.
-            let _ = self.descriptor.read();
-        }
+        self.word.swap(AWAKE, Ordering::SeqCst);
+        // Whoever woke it has written, or is about to; then the next sleep ends early. What it wrote too late for an
+        // earlier look is taken out as well, or every sleep from then on would end at once.
+        let _ = self.descriptor.read();
     }
 }
 

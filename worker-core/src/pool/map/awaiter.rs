@@ -68,7 +68,11 @@ impl Awaiter {
         self.watched.retain_mut(|watched| {
             loop {
                 match watched.life.client.look(watched.key, &self.waker) {
-                    Seen::More => {}
+                    // The deadlines and the other links come first: a backend may ring without end.
+                    Seen::More => {
+                        self.waker.wake_by_ref();
+                        return true;
+                    }
                     Seen::Quiet => {
                         watched.led = false;
                         return true;

@@ -138,7 +138,10 @@ where
     /// Sends inputs as long as results are wanted and there are processes for them; says whether it lacks a process.
     fn feed(&mut self, held: usize) -> bool {
         let depth = self.depth();
-        let look_ahead = self.options.look_ahead.unwrap_or(4 * self.shared.options.max.saturating_mul(depth));
+        let look_ahead = self
+            .options
+            .look_ahead
+            .unwrap_or(self.shared.options.max.saturating_mul(depth).saturating_mul(4));
         let mut in_hand: usize = self.lanes.iter().map(|lane| lane.flights.len()).sum();
         while in_hand + self.again.len() + self.finished.len() + held < look_ahead || !self.again.is_empty() {
             // Before the input is taken, which may be dear, or never come.
