@@ -381,7 +381,9 @@ fn timers_and_watches_keep_no_backend_alive() {
     if !support::has_processes() {
         return;
     }
-    let listener = ListenerFrontend::spawn().unwrap();
+    // Long after this test it would be forced; so it ends by itself, or not in time.
+    let patient = Builder::new().stop_timeout(Duration::from_secs(3600));
+    let listener = ListenerFrontend::spawn_with(&patient).unwrap();
     listener.tick(Duration::from_millis(1)).unwrap();
     listener.watch_for_ever().unwrap();
     let pid = listener.process().pid();

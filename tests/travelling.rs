@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use support::{eventually, has_processes, processes, watchdog};
 use worker_core::{
-    Builder, CallError, ExitReason, Link, OnTimeout, Remote, Restart, StartMethod, process_actor,
+    Builder, CallError, Context, ExitReason, Link, OnTimeout, Remote, Restart, StartMethod, process_actor,
 };
 
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
@@ -22,12 +22,13 @@ fn over(link: Link) -> Builder {
 
 pub struct Counter {
     total: i64,
+    ticks: u64,
 }
 
 #[process_actor]
 impl Counter {
     pub fn new(start: i64) -> Self {
-        Self { total: start }
+        Self { total: start, ticks: 0 }
     }
 
     pub fn add(&mut self, n: i64) -> i64 {
@@ -42,6 +43,10 @@ impl Counter {
 
     pub fn pid(&self) -> u32 {
         process::id()
+    }
+
+    pub fn tick(&self, context: &Context<Self>) {
+        let _ = context.every(Duration::from_millis(1), |counter, _| counter.ticks += 1);
     }
 
     pub fn bytes(&self, count: usize) -> Vec<u8> {
@@ -214,6 +219,29 @@ impl Porter {
 
     pub fn carry(&self) -> Result<usize, String> {
         self.0.put("a thing".to_owned(), 1).map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn an_actor_that_listens_to_timers_is_given_away_too() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    for link in LINKS {
+        // Long after this test it would be forced; so it ends by itself, or not in time.
+        let patient = over(link).stop_timeout(Duration::from_secs(3600));
+        let counter = CounterFrontend::spawn_with(&patient, 1).unwrap();
+        counter.tick().unwrap();
+        let holder = HolderFrontend::spawn_with(&over(link)).unwrap();
+        holder.take(counter.clone()).unwrap();
+        assert_eq!(holder.add(1).unwrap(), 2);
+        assert_eq!(counter.add(1).unwrap(), 3);
+        let pid = counter.process().pid();
+        drop(counter);
+        assert_eq!(holder.add(1).unwrap(), 4);
+        drop(holder);
+        eventually("it ends with its last holder", || !processes::runs(pid));
     }
 }
 
