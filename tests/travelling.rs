@@ -49,6 +49,11 @@ impl Counter {
         let _ = context.every(Duration::from_millis(1), |counter, _| counter.ticks += 1);
     }
 
+    pub fn last(&self, context: &Context<Self>, count: usize) -> Vec<u8> {
+        context.stop();
+        vec![7; count]
+    }
+
     pub fn bytes(&self, count: usize) -> Vec<u8> {
         vec![7; count]
     }
@@ -219,6 +224,22 @@ impl Porter {
 
     pub fn carry(&self) -> Result<usize, String> {
         self.0.put("a thing".to_owned(), 1).map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn the_reply_of_the_call_that_ends_an_actor_comes_whole() {
+    let _watchdog = watchdog();
+    for link in LINKS {
+        for is_given in [false, true] {
+            let counter = CounterFrontend::spawn_with(&over(link), 1).unwrap();
+            let holder = is_given.then(|| HolderFrontend::spawn_holding(counter.clone()).unwrap());
+            // More than there is room for on any link.
+            let count = 100 << 20;
+            assert_eq!(counter.last(count).unwrap().len(), count);
+            assert!(matches!(counter.add(1), Err(CallError::NotSent(_) | CallError::Exited(_))));
+            drop(holder);
+        }
     }
 }
 

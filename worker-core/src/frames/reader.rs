@@ -284,6 +284,7 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         }
         let words = &self.mapped.words;
         let mut is_gone = false;
+        let mut was_rung = false;
         if let Some(borrowed) = self.reading.take(words) {
             return Ok(Some(self.frame(borrowed)));
         }
@@ -292,15 +293,22 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
             // Without this second look a frame published between the first look and the announcement
             // would wake nobody (D1).
             if let Some(borrowed) = self.reading.take(words) {
-                self.reading.end_waiting(words);
-                return Ok(Some(self.frame(borrowed)));
+                let frame = self.frame(borrowed);
+                if !stays_announced {
+                    self.reading.end_waiting(words);
+                } else if was_rung && self.reading.may_take(words) {
+                    // We have taken a ring out, this frame was published then, and so was another one, which found
+                    // no announcement any more and did not ring. Who takes one frame a turn would never be told.
+                    self.sleeper.ring_again()?;
+                }
+                return Ok(Some(frame));
             }
             // Only now, with everything taken that it had published before.
             if is_gone {
                 return Err(RecvError::WriterGone);
             }
             match self.sleeper.sleep(deadline)? {
-                Wake::Rung => {}
+                Wake::Rung => was_rung = true,
                 Wake::Gone => is_gone = true,
                 Wake::TimedOut => {
                     if !stays_announced {

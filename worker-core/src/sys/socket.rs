@@ -105,19 +105,28 @@ pub(crate) fn tell_senders(socket: &OwnedFd) -> io::Result<()> {
 pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<Message>> {
     // As long as the message, for memory of a process that forks is dear: each page that it writes
     // after a fork is copied first.
-    let mut bytes = vec![0; next_length(socket, wait)?];
+    let mut bytes = vec![0; after_reset(|| next_length(socket, wait))?];
     let mut flags = MsgFlags::empty();
     flags.set(MsgFlags::MSG_DONTWAIT, !wait);
-    let (length, ancillary) = match ancillary::receive(socket, &mut bytes, flags) {
-        // A peer that closed with our messages unread resets; it is gone all the same.
-        Err(Errno::ECONNRESET) => return Ok(None),
-        other => other?,
-    };
+    let (length, ancillary) = after_reset(|| ancillary::receive(socket, &mut bytes, flags))?;
     if length == 0 && ancillary.descriptors.is_empty() {
         return Ok(None);
     }
     bytes.truncate(length);
     Ok(Some(Message { bytes, descriptors: ancillary.descriptors, sender: ancillary.sender }))
+}
+
+/// Receives again after the kernel has told, once, that the other side closed with something unread.
+///
+/// What the other side had sent before is still there, and comes next; the word of how a backend ended, for one. It
+/// closes once, so this comes to an end.
+fn after_reset<T>(mut receive: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match receive() {
+            Err(Errno::ECONNRESET) => {}
+            other => return other,
+        }
+    }
 }
 
 /// Receives one message into a buffer of the caller's; `None` at the end, when every other end is closed.
@@ -130,13 +139,7 @@ pub(crate) fn receive_into(
 ) -> nix::Result<Option<Datagram>> {
     let mut flags = MsgFlags::empty();
     flags.set(MsgFlags::MSG_DONTWAIT, !wait);
-    let (length_bytes, ancillary) = loop {
-        match ancillary::receive(socket, buffer, flags) {
-            // The other side closed with something unread that we never sent; what it sent is still there.
-            Err(Errno::ECONNRESET) => {}
-            other => break other?,
-        }
-    };
+    let (length_bytes, ancillary) = after_reset(|| ancillary::receive(socket, buffer, flags))?;
     if length_bytes == 0 {
         return Ok(None);
     }
@@ -170,10 +173,7 @@ pub(crate) fn set_send_room(socket: &OwnedFd, bytes: usize) -> io::Result<()> {
 fn next_length(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<usize> {
     let mut flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
     flags.set(MsgFlags::MSG_DONTWAIT, !wait);
-    match retry_on_interrupt(|| nix::sys::socket::recv(socket.as_raw_fd(), &mut [], flags)) {
-        Err(Errno::ECONNRESET) => Ok(0),
-        length => length,
-    }
+    retry_on_interrupt(|| nix::sys::socket::recv(socket.as_raw_fd(), &mut [], flags))
 }
 
 /// Sends as many bytes as fit without waiting, and the descriptors with the first of them; `None`

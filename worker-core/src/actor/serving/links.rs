@@ -148,6 +148,21 @@ impl Links {
         }
     }
 
+    /// Sends the replies that are kept still, to whoever is left to read them: the last thing before the end.
+    pub(super) fn send_kept(&mut self) {
+        for peer in self.all.iter().filter(|peer| !peer.gone) {
+            let mut link = peer.link.borrow_mut();
+            let caller = link.peer;
+            while !link.flush(|call| waits::answered(caller, call)) {
+                let interest = link.interest();
+                // The wait is for room; a reader that is gone ends it.
+                if !matches!(link.incoming.wait(interest, None), Ok(Wake::Rung)) {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Spins for a moment, where that pays; says whether a message came.
     pub(super) fn spin(&self) -> bool {
         // The link that had the turn knows best how its waits have been of late.

@@ -79,7 +79,10 @@ impl<A: Actor> Backend<'_, A> {
         let context = Context::new(name);
         match make(&link, &context, construct) {
             Some(mut actor) => {
-                turns::run(&mut actor, &mut Links::new(link, door, id), &context);
+                let mut links = Links::new(link, door, id);
+                turns::run(&mut actor, &mut links, &context);
+                links.send_kept();
+                drop(links);
                 end(actor, &context)
             }
             None => 0,

@@ -89,6 +89,7 @@ fn live_in<A: AsyncActor>(runtime: &Runtime, backend: Backend<'_, A>) -> i32 {
         serve(&mut links, &shared).await;
         // Everything that has begun is finished (A3).
         drop(shared.actor.write().await);
+        links.send_kept();
     }));
     // Tasks of the user, which may hold anything.
     panics::catch_without_caller(|| drop(tasks));
