@@ -233,6 +233,19 @@ impl Body {
         self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
     }
 
+    /// Where the word of its end arrives, if that is a descriptor: for whoever must not wait for it.
+    pub(crate) fn report(&self) -> Option<BorrowedFd<'_>> {
+        // Its birth is told there first.
+        let is_born = self.born().is_some();
+        let is_told = is_born && self.is_ours() && !self.keeper.is_thread() && !self.keeper.is_elsewhere();
+        is_told.then(|| self.beside.as_fd())
+    }
+
+    /// Time that a backend which has closed its link gets to be gone.
+    pub(crate) fn linger(&self) -> Duration {
+        self.stop_timeout.max(LINGER)
+    }
+
     /// Waits until the process has ended; `None` when the deadline passed.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<Option<(Exit, Option<Moment>)>> {
         if let Some(end) = self.end.get() {
@@ -392,7 +405,7 @@ impl Body {
         if self.keeper.is_elsewhere() {
             return self.find_death_elsewhere();
         }
-        let gone_by = Instant::now().checked_add(self.stop_timeout.max(LINGER));
+        let gone_by = Instant::now().checked_add(self.linger());
         let lingers = ending == Ending::Broken || !self.ended_by(gone_by).unwrap_or(false);
         if lingers {
             // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
