@@ -239,7 +239,11 @@ where
     /// Inputs that are behind others, or are known to come: so many more processes would have something to do.
     fn waiting(&self) -> usize {
         let behind: usize = self.lanes.iter().map(|lane| lane.flights.len().saturating_sub(1)).sum();
-        let to_come = if self.is_over { 0 } else { self.inputs.size_hint().0.max(1) };
+        let to_come = match self.inputs.size_hint() {
+            (_, Some(0)) => 0,
+            _ if self.is_over => 0,
+            (least, _) => least.max(1),
+        };
         to_come.saturating_add(behind + self.again.len())
     }
 
