@@ -26,7 +26,10 @@ pub(crate) fn register(descriptor: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<Owned
 ///
 /// As [`register`].
 #[track_caller]
-pub(crate) fn register_for(descriptor: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+pub(crate) fn register_for(
+    descriptor: Arc<OwnedFd>,
+    interest: Interest,
+) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // SAFETY: an `OwnedFd` is open and the same for as long as it lives, and the `Arc` is given away to
     // the registration, so it lives as long as that does.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)

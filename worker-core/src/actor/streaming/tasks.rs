@@ -72,7 +72,11 @@ impl<'call, A: Actor> Call<'call, A> {
     }
 
     /// Never called.
-    pub async fn stream_async<T: Serialize + 'static, Y>(&self, items: Sender<T>, yielded: Y) -> Ended<'call> {
+    pub async fn stream_async<T: Serialize + 'static, Y>(
+        &self,
+        items: Sender<T>,
+        yielded: Y,
+    ) -> Ended<'call> {
         drop((items, yielded));
         unreachable!("there is no runtime")
     }
