@@ -125,7 +125,9 @@ async fn all<S: Stream + Unpin>(mut stream: S) -> Vec<S::Item> {
 fn poisons<T: std::fmt::Debug>(results: &[Result<T, ItemError>]) -> Vec<usize> {
     let poison = |result: &Result<T, ItemError>| match result {
         Ok(_) => None,
-        Err(ItemError { index, attempts: 1, error: PoolError::Call(CallError::Exited(_)), .. }) => Some(*index),
+        Err(ItemError { index, attempts: 1, error: PoolError::Call(CallError::Exited(_)), .. }) => {
+            Some(*index)
+        }
         other => panic!("{other:?}"),
     };
     results.iter().filter_map(poison).collect()
@@ -246,8 +248,7 @@ fn a_map_moves_between_tasks_and_threads_while_it_runs() {
         };
         if round % 2 == 0 { on_tokio(take) } else { block_on(take) }
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let spawned = runtime.spawn(async move {
         let results = pool.map_unordered_async(0..200_u64, |worker, n| worker.double_async(n));
         all(results).await.len()
@@ -366,7 +367,10 @@ fn a_map_that_is_dropped_can_kill_what_runs() {
         drop([pool.take_async().await.unwrap(), pool.take_async().await.unwrap()]);
         eventually("both ends are told", || departures.lock().unwrap().len() == 2);
         let departures = departures.lock().unwrap();
-        assert!(departures.iter().all(|reason| matches!(reason, DepartureReason::Ended(_))), "{departures:?}");
+        assert!(
+            departures.iter().all(|reason| matches!(reason, DepartureReason::Ended(_))),
+            "{departures:?}"
+        );
     });
 }
 
@@ -401,7 +405,8 @@ fn a_map_grows_a_pool_without_waiting_for_its_constructors() {
     let _watchdog = watchdog();
     everywhere(|| async {
         let slow = Duration::from_millis(300);
-        let pool = builder(1).max(3).spawn(move |builder| WorkerFrontend::spawn_slow_with(builder, slow)).unwrap();
+        let pool =
+            builder(1).max(3).spawn(move |builder| WorkerFrontend::spawn_slow_with(builder, slow)).unwrap();
         let start = Instant::now();
         let time = Duration::from_millis(5);
         let mut results = pool.map_async(0_u64.., |worker, n| worker.double_slowly_async(n, time));

@@ -26,8 +26,10 @@ impl Worker {
 
     /// Is there at once, or never.
     pub fn stuck(stuck: bool) -> Self {
-        while stuck {
-            thread::park();
+        if stuck {
+            loop {
+                thread::park();
+            }
         }
         Self
     }

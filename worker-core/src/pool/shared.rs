@@ -104,11 +104,7 @@ impl<F: Frontend> Shared<F> {
     }
 
     /// Chooses if it is the turn of whoever has this place in the line, or of anybody; it does not wait.
-    pub(super) fn choose_now(
-        &self,
-        want: Want<'_>,
-        place: Option<Place>,
-    ) -> Result<Choice<F>, TakeError> {
+    pub(super) fn choose_now(&self, want: Want<'_>, place: Option<Place>) -> Result<Choice<F>, TakeError> {
         let mut state = self.state();
         if state.closed {
             return Err(TakeError::Stopped);

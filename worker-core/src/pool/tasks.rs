@@ -37,10 +37,7 @@ pub(super) async fn take<F: Frontend>(shared: &Arc<Shared<F>>) -> Result<Lease<F
 }
 
 /// A process for the caller: one that is there, or one that is made.
-pub(super) async fn seat<F: Frontend>(
-    shared: &Arc<Shared<F>>,
-    want: Want<'_>,
-) -> Result<Seat<F>, TakeError> {
+pub(super) async fn seat<F: Frontend>(shared: &Arc<Shared<F>>, want: Want<'_>) -> Result<Seat<F>, TakeError> {
     loop {
         shared.look_at_spares();
         return match choose(shared, want).await? {

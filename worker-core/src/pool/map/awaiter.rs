@@ -92,7 +92,6 @@ impl Awaiter {
         // for afterwards.
         thread::sleep(until.saturating_duration_since(Instant::now()));
     }
-
 }
 
 impl Watched {
@@ -113,8 +112,8 @@ impl Watched {
             // Alive with a link that cannot be trusted, it is of no use to anybody.
             let _ = self.life.body.kill();
         }
-        self.ending = Instant::now().checked_add(self.life.body.linger());
-        self.ending.is_some()
+        self.ending = Some(self.life.body.gone_by());
+        true
     }
 
     /// Whether its end is not told yet, and it has time left.
@@ -123,9 +122,14 @@ impl Watched {
         let now = Instant::now();
         let told = wait_any_readable(self.life.body.report().into_iter(), Some(now)).unwrap_or(true);
         if !told && until <= now {
-            // It has closed its link, and lives on.
-            let _ = self.life.body.kill();
-            return false;
+            // It has closed its link, and lives on: asked first, then forced, as anybody would who finds it so.
+            match self.life.body.terminate() {
+                Ok(killed_at) if now < killed_at => self.ending = Some(killed_at),
+                _ => {
+                    let _ = self.life.body.kill();
+                    return false;
+                }
+            }
         }
         !told
     }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::watch::Watch;
 use crate::actor::Frontend;
 use crate::errors::TakeError;
+use crate::pool::line::Place;
 use crate::pool::place::Making;
 use crate::pool::seat::Seat;
-use crate::pool::line::Place;
 use crate::pool::shared::Shared;
 use crate::pool::state::{Choice, Want};
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::lane::{Job, Landed};
 use super::run::Run;
 use super::watch::Watch;
-use crate::calls::aside;
 use crate::actor::{Frontend, Pending};
+use crate::calls::aside;
 use crate::errors::{CallError, DepartureReason, ItemError, PoolError, TakeError};
 use crate::pool::shared::{Chores, Shared};
 

@@ -5,8 +5,8 @@
 mod alarm;
 mod awaiter;
 mod begin;
-mod lane;
 mod landing;
+mod lane;
 mod options;
 mod results;
 mod run;
@@ -179,6 +179,7 @@ impl<F: Frontend> Pool<F> {
     /// # Ok(())
     /// # }
     /// ```
+    #[allow(clippy::type_complexity, reason = "it is `map`'s, in one word more")]
     pub fn map_async<I, C, T, E>(
         &self,
         inputs: I,

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use super::Map;
 use super::results::{Ordered, Unordered};
-use super::run::Run;
+use super::run::{Finished, Run};
 use super::task::Task;
 use super::timer::Timer;
 use crate::actor::{Frontend, Pending};
@@ -78,7 +78,7 @@ where
     I::Item: Clone,
     C: FnMut(&F, I::Item) -> Pending<T, E>,
 {
-    fn poll_any(&mut self, context: &mut Context<'_>) -> Poll<Option<(usize, Result<T, ItemError<E>>)>> {
+    fn poll_any(&mut self, context: &mut Context<'_>) -> Poll<Option<Finished<T, E>>> {
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
         let mut task = Task::new(context, &mut self.order.timer);
         run.keep_busy(0, &mut task);
