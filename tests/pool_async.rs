@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use futures_core::Stream;
+use futures_util::Stream;
 use support::{eventually, has_processes, watchdog};
 use worker_core::{
     Builder, CallError, DepartureReason, ItemError, Link, Pool, PoolBuilder, PoolError, TakeError,
