@@ -36,7 +36,7 @@ pub(super) fn implementation(expansion: &Expansion<'_>, requests: &Message<'_>) 
         (expansion.generics.declaration(None), &expansion.generics.where_clause);
     let methods = || expansion.plain_methods();
     let exclusive = methods().map(|method| exclusive(requests.name, method));
-    let arms = methods().map(|method| arm(runtime, requests.name, method));
+    let arms = methods().map(|method| arm(expansion, requests.name, method));
     let (never, never_run) = (requests.never(), requests.never());
     let allow = allow_deprecated(methods().map(|method| &method.function));
     let mutability = methods().any(|method| method.function.takes_all()).then(|| emit!(mut));
@@ -72,12 +72,12 @@ fn exclusive(message: &Ident, method: &Method) -> TokenStream {
     emit!(#(#cfgs)* #message::#variant { .. } => #takes_all,)
 }
 
-fn arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
+fn arm(expansion: &Expansion<'_>, message: &Ident, method: &Method) -> TokenStream {
     let function = &method.function;
     let name = &function.name;
     let access = if function.takes_all() { emit!(access.alone()) } else { emit!(access.beside()) };
     let wait = function.original.asyncness.map(|_| emit!(.await));
     arms::arms(&Pattern::variant(message, function), function, &emit!(call.context()), |values| {
-        replies::answer(runtime, method, emit!(#access.#name(#values) #wait))
+        replies::answer(expansion, method, emit!(#access.#name(#values) #wait))
     })
 }
