@@ -19,6 +19,7 @@
     clippy::wrong_self_convention,
     clippy::pub_underscore_fields,
     clippy::used_underscore_items,
+    clippy::used_underscore_binding,
     reason = "about the users' types here, not about what is generated"
 )]
 
@@ -149,13 +150,13 @@ pub mod names {
 /// Every fragment of `macro_rules!`.
 pub mod fragments {
     macro_rules! whole {
-        ($(#[$meta:meta])* $vis:vis actor $name:ident<$lt:lifetime, $t:ident: $bound:path, $clone:path; $n:expr; { $($body:tt)* } $make:block $receiver:ident $p:pat_param, $ty:ty, $out:ty, $lit:literal) => {
+        ($(#[$meta:meta])* $vis:vis actor $name:ident<$lt:lifetime, $t:ident: $bound:path, $clone:path; $n:expr; { $($body:tt)* } $make:block $value:ident $receiver:ident $p:pat_param, $ty:ty, $out:ty, $lit:literal) => {
             $(#[$meta])*
             $vis struct $name<$t>($t);
             #[rt::process_actor(crate = rt)]
             impl<$t: $bound + $clone + ::serde::Serialize + ::serde::de::DeserializeOwned> $name<$t> {
                 /// Makes.
-                $vis fn new($p: $ty, _t: $t) -> Self $make
+                $vis fn new($p: $ty, $value: $t) -> Self $make
                 #[doc = $lit]
                 $vis fn get<$lt>(&$lt $receiver, a: &$lt $ty, b: [u8; $n]) -> $out {
                     let _x = (a, b);
@@ -171,7 +172,7 @@ pub mod fragments {
             /// More.
             #[must_use]
             pub fn more(&mut self) -> Option<&Q> { Some(&self.0) }
-        } { panic!("never") } self (_a, _b), (u8, String), String, "Gets."
+        } { Self(of) } of self (_a, _b), (u8, String), String, "Gets."
     }
     macro_rules! item {
         ($item:item) => {
@@ -203,6 +204,10 @@ pub mod fragments {
                     arg.to_owned()
                 }
                 /// Fails.
+                ///
+                /// # Errors
+                ///
+                /// Always.
                 pub fn fail(&self) -> Result<$ret, $ret> {
                     Err("x".into())
                 }
@@ -214,6 +219,9 @@ pub mod fragments {
     types!(Ty, String, &str);
     #[test]
     fn the_right_function_is_called() {
+        let whole = WholeFrontend::spawn((1, "a".to_owned()), 7_u8).unwrap();
+        assert_eq!(whole.get(&(2, "b".to_owned()), [0; 4]).unwrap(), "7");
+        assert_eq!(whole.more().unwrap(), Some(7));
         assert_eq!(ItemFrontend::spawn().unwrap().get().unwrap(), 1);
         let ty = TyFrontend::spawn().unwrap();
         assert_eq!(ty.get("a", &["b"], Some("c")).unwrap(), "a");

@@ -26,6 +26,9 @@
     clippy::missing_panics_doc,
     clippy::no_effect_underscore_binding,
     clippy::ptr_arg,
+    clippy::result_unit_err,
+    clippy::return_self_not_must_use,
+    clippy::cloned_ref_to_slice_refs,
     reason = "about the users' types here, not about what is generated"
 )]
 

@@ -20,7 +20,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     let error = replies::spawn_error(expansion, constructor);
     let docs = docs::spawn(expansion, function, !matches!(constructor.fallible, Fallible::Never));
     let docs_with = docs::spawn_with(expansion, spawn);
-    let (attributes, visibility) = (attributes(function), &function.visibility);
+    let (attributes, visibility) = (attributes(function), names::generated_visibility(&function.visibility));
     let parameters = parameters(expansion, function);
     // Refused on a constructor, so this is for the skeleton only.
     let generics = Declared::new(&generic::own(expansion, function), None);
@@ -75,7 +75,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let at = call.span();
     let returned = replies::returned(expansion, method, &types::located(expansion.runtime, at));
     let docs = docs::call(expansion, method, returned.fallible);
-    let (attributes, visibility) = (attributes(function), &function.visibility);
+    let (attributes, visibility) = (attributes(function), names::generated_visibility(&function.visibility));
     let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
     let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
@@ -109,8 +109,11 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
 /// The method that gives a stream; it has no twin, for it does not wait.
 fn stream(expansion: &Expansion<'_>, method: &Method, item: &Type) -> TokenStream {
     let (runtime, function) = (expansion.runtime, &method.function);
-    let (docs, attributes, visibility) =
-        (docs::stream(expansion, method), attributes(function), &function.visibility);
+    let (docs, attributes, visibility) = (
+        docs::stream(expansion, method),
+        attributes(function),
+        names::generated_visibility(&function.visibility),
+    );
     let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
     let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
