@@ -66,7 +66,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
 
 /// The blocking method and its twin, or the one-way method alone.
 pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream {
-    if let Reply::Stream(item) = &method.reply {
+    if let Reply::Stream(_, item) = &method.reply {
         return stream(expansion, method, &replies::item(expansion, item));
     }
     let function = &method.function;

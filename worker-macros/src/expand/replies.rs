@@ -11,7 +11,7 @@ use syn::{GenericArgument, GenericParam, Lifetime, PathArguments, PathSegment, T
 use super::Expansion;
 use super::messages::mentions;
 use super::types::{self, Lifetimes, place};
-use crate::model::{Constructor, Fallible, Function, Method, Reply};
+use crate::model::{Constructor, Fallible, Function, Method, Reply, Yields};
 use crate::names::{self, generated_at};
 use crate::parse::types::{bare, is_std, is_std_path, is_str};
 use crate::words;
@@ -31,7 +31,7 @@ pub(super) fn returned(expansion: &Expansion<'_>, method: &Method, runtime: &Tok
     let placed = |ty: &Type| place(ty, &Lifetimes::Static, &expansion.actor.self_ty);
     let (value, error) = match &method.reply {
         Reply::Unit | Reply::Never => (emit!(()), None),
-        Reply::Value(ty) | Reply::Stream(ty) => (placed(ty).into_token_stream(), None),
+        Reply::Value(ty) | Reply::Stream(_, ty) => (placed(ty).into_token_stream(), None),
         Reply::Lent(ty) => (placed(&owned(ty)).into_token_stream(), None),
         Reply::Result(value, error) => (placed(value).into_token_stream(), Some(placed(error))),
         Reply::LentResult(value, error) => (placed(&owned(value)).into_token_stream(), Some(placed(error))),
@@ -183,14 +183,14 @@ pub(super) fn answer(expansion: &Expansion<'_>, method: &Method, user_call: Toke
         Reply::Never => return user_call,
         Reply::Unit | Reply::Value(_) => "reply",
         Reply::Lent(_) => "reply_lent",
-        Reply::Stream(_) => "stream",
+        Reply::Stream(..) => "stream",
         Reply::Result(..) | Reply::Alias(_) => "reply_result",
         Reply::LentResult(..) => "reply_lent_result",
     };
     let how = names::at_output(&method.function, how);
     let (mut types, mut value) = (None, user_call);
     match &method.reply {
-        Reply::Stream(_) => {
+        Reply::Stream(..) => {
             let items = Ident::new(words::ITEMS, how.span());
             value = quote_spanned!(how.span()=> #items, #value);
         }
@@ -272,6 +272,17 @@ fn lent_as(ty: &Type) -> Option<Type> {
     let (mut ty, mut named) = (elided(ty), Named(false));
     named.visit_type_mut(&mut ty);
     named.0.then_some(ty)
+}
+
+/// The same for what a method of an actor with a runtime yields: whoever waits for room keeps no task from running.
+pub(super) fn streamed(method: &Method, yields: Yields, user_call: TokenStream) -> TokenStream {
+    let how = match yields {
+        Yields::Iterator => "stream_iter",
+        Yields::Stream(_) => "stream_async",
+    };
+    let how = names::at_output(&method.function, how);
+    let items = Ident::new(words::ITEMS, how.span());
+    carried(&method.function, quote_spanned!(how.span()=> call.#how(#items, #user_call).await))
 }
 
 /// `crossing.carry()`, which is blamed for a type that cannot cross: all of it stands at the user's return type.
