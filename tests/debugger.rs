@@ -44,6 +44,12 @@ fn gdb_attaches_to_a_backend_that_waits_and_stops_it_in_its_constructor() {
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
+/// The command for a breakpoint at this line of this file.
+fn break_at(wanted: &str) -> String {
+    let at = include_str!("debugger.rs").lines().position(|line| line.trim() == wanted).unwrap();
+    format!("break {}:{}", file!(), at + 1)
+}
+
 fn attach() {
     let waiting = thread::spawn(|| PatientFrontend::spawn_with(&Builder::new().name("patient"), 7).unwrap());
     let mut pid = 0;
@@ -53,8 +59,7 @@ fn attach() {
     });
     // What the message of the backend says: attach, then `continue`. Before that, a look at where it is, and a
     // breakpoint in the constructor: no code of the user has run yet.
-    let new = format!("break {}::Patient::new", module_path!());
-    let secret = format!("break {}::Patient::secret", module_path!());
+    let (new, secret) = (break_at("Self { secret }"), break_at("self.secret"));
     let commands = ["backtrace", &new, &secret, "continue", "continue", "continue"];
     let gdb = Command::new("gdb")
         .args(["-nx", "-batch", "-p", &pid.to_string()])
