@@ -117,6 +117,42 @@ fn a_message_that_fails_to_encode_leaks_nothing_and_disturbs_nothing() {
 }
 
 #[test]
+fn of_a_reply_that_was_kept_and_cannot_be_sent_the_caller_is_told() {
+    let (beside, _far_end) = Beside::pair().unwrap();
+    let NewLink { ours: mut program, theirs, .. } =
+        super::create(LinkKind::Shared, Arc::new(beside)).unwrap();
+    // What no descriptor can be sent on stands for a system that refuses.
+    let no_socket = OwnedFd::from(File::open("/dev/null").unwrap());
+    let mut backend = super::open(LinkKind::Shared, theirs, Arc::new(Beside::from(no_socket))).unwrap();
+    let (tracker, descriptor) = tracked();
+    let with_descriptor = |writer: &mut Writer<'_>| {
+        attach(descriptor.try_clone().unwrap()).map_err(WriteError::Value)?;
+        writer.extend(b"value").map_err(|_| WriteError::OutOfRoom)
+    };
+    let plain = |writer: &mut Writer<'_>| writer.extend(b"plain").map_err(|_| WriteError::OutOfRoom);
+    backend.keep(Kind::Returned, 7, &with_descriptor, None).unwrap();
+    backend.keep(Kind::Returned, 8, &plain, None).unwrap();
+    let mut sent = Vec::new();
+    assert!(backend.flush(|id| sent.push(id)));
+    assert_eq!(sent, [7, 8]);
+    let mut next = || {
+        let arrived = program.incoming.next().unwrap().unwrap();
+        let mut payload = Vec::new();
+        program.incoming.copy_payload(&arrived, &mut payload).unwrap();
+        let what = (arrived.kind, arrived.id, payload);
+        program.incoming.release(arrived);
+        what
+    };
+    let (kind, id, payload) = next();
+    assert_eq!((kind, id), (Kind::NotEncoded, 7));
+    let error: crate::errors::EncodeError = crate::wire::codec::decode(&payload).unwrap();
+    assert!(error.to_string().contains("descriptors could not be sent"), "{error}");
+    assert_eq!(next(), (Kind::Returned, 8, b"plain".to_vec()));
+    drop(descriptor);
+    assert_closed(tracker);
+}
+
+#[test]
 fn a_receiver_that_is_gone_leaks_nothing() {
     for kind in BOTH {
         let (mut program, backend) = link(kind);

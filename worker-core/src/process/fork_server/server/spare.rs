@@ -202,3 +202,39 @@ fn wait_for_order(orders: OwnedFd, link: LinkEnd) -> ! {
     }
     child::exit_now(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::builder::Output;
+    use crate::process::limits::Settings;
+    use crate::process::protocol::{Command, Surroundings, Task};
+    use crate::sys::socket::Message;
+
+    #[test]
+    fn an_order_that_came_without_its_descriptors_is_still_answered_about_the_spare() {
+        let mut server = Server::new(None, None, false).unwrap();
+        let surroundings = Surroundings {
+            name: "lost".to_owned(),
+            id: 1,
+            spawner: 0,
+            has_waits: false,
+            has_directory: false,
+            open_files_soft: 0,
+            preload: None,
+            settings: Settings::default(),
+            waits_for_debugger: false,
+        };
+        let order = Order {
+            task: Task::Server,
+            surroundings,
+            fresh_image: false,
+            stderr: Output::Inherit,
+            stop_timeout: Duration::ZERO,
+        };
+        let bytes = protocol::encode(&Command::Make { order: Box::new(order), then_spare: true });
+        // As it comes where no descriptor can be opened any more; the kernel has cut them off.
+        server.obey(Message { bytes, descriptors: Vec::new(), sender: None });
+        assert_eq!(server.stock.planned, 1, "K3");
+    }
+}
