@@ -57,6 +57,8 @@ pub(crate) struct LinkEnd {
     pub(crate) outbox: Outbox,
     /// The actor at the other end, as a backend knows it; zero if it is none.
     pub(crate) peer: u64,
+    /// Tells apart the links of one backend, on both sides: zero for the one of its spawner.
+    pub(crate) number: u64,
 }
 
 /// The half that sends.

@@ -62,7 +62,7 @@ fn frontend_and_bell() -> (OwnedFd, LinkEnd, SharedMemory, Bell) {
 fn client(end: LinkEnd) -> Client {
     let exit = Exit::new(1, "hostile", ExitReason::Unknown);
     let find_death = move |_| Death { exit: exit.clone(), gone_at: None };
-    Client::new(end, Arc::new(Target::new(1, "test")), Box::new(find_death))
+    Client::new(end, Arc::new(Target::new(1, "test", 0)), Box::new(find_death))
 }
 
 fn scribble(theirs: &SharedMemory, numbers: &mut Numbers, direction: Direction) {

@@ -88,6 +88,7 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         incoming: super::Incoming::Socket(incoming),
         outbox: super::Outbox::default(),
         peer: 0,
+        number: 0,
     })
 }
 
