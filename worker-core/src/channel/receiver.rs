@@ -84,7 +84,9 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
             if let Some(value) = self.receive(false)? {
                 return Ok(Some(value));
             }
-            if !wait_readable(self.as_fd(), deadline).map_err(RecvError::Io)? {
+            // However often there is a value just now, other threads may be faster.
+            let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if is_late || !wait_readable(self.as_fd(), deadline).map_err(RecvError::Io)? {
                 return Ok(None);
             }
         }

@@ -93,6 +93,10 @@ impl<T: Serialize + 'static> Sender<T> {
                 Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ECONNREFUSED | Errno::ENOTCONN) => {
                     return Err(SendError::Disconnected(value));
                 }
+                // However often there is room just now, others may be faster.
+                Err(Errno::EAGAIN) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    return Err(SendError::Full(value));
+                }
                 // Also of a send that waits: whoever else has this end may have told it not to.
                 Err(Errno::EAGAIN) => match wait_for(self.socket.as_fd(), PollFlags::POLLOUT, deadline) {
                     Ok(ready) if ready.is_empty() => return Err(SendError::Full(value)),

@@ -194,6 +194,51 @@ fn a_side_that_says_it_sent_descriptors_and_did_not_has_broken_the_protocol() {
 }
 
 #[test]
+fn descriptors_on_their_way_are_never_more_than_one_message_may_have() {
+    let (mut program, mut backend) = link(LinkKind::Shared);
+    let (tracker, descriptor) = tracked();
+    let many = |writer: &mut Writer<'_>| {
+        for _ in 0..100 {
+            attach(descriptor.try_clone().unwrap()).map_err(WriteError::Value)?;
+        }
+        writer.extend(b"many").map_err(|_| WriteError::OutOfRoom)
+    };
+    for id in 0..2 {
+        backend.outgoing.send(Kind::Returned, id, &many).unwrap();
+    }
+    let refused = backend.outgoing.send(Kind::Returned, 2, &many);
+    assert!(matches!(refused, Err(SendError::NoRoom(_))), "P3: {refused:?}");
+    assert_eq!(take(&mut program).unwrap().unwrap().0, 0);
+    backend.outgoing.send(Kind::Returned, 2, &many).unwrap();
+    for id in 1..3 {
+        assert_eq!(take(&mut program).unwrap().unwrap().0, id);
+    }
+    drop(descriptor);
+    assert_closed(tracker);
+}
+
+#[test]
+fn a_backend_cannot_pile_up_descriptors_in_the_program() {
+    let (beside, far_end) = Beside::pair().unwrap();
+    beside.believe(nix::unistd::getppid());
+    let (tracker, descriptor) = tracked();
+    let many: Vec<_> = std::iter::repeat_n(std::os::fd::AsFd::as_fd(&descriptor), 200).collect();
+    let opened = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let soon = Some(std::time::Instant::now());
+    let mut most = 0;
+    for _ in 0..10 {
+        crate::sys::socket::send(std::os::fd::AsFd::as_fd(&far_end), b"0123456789abcdef", &many, false)
+            .unwrap();
+        assert!(beside.next_notice(soon).is_none());
+        most = most.max(opened());
+    }
+    // Other tests of this program open some too, but never hundreds.
+    assert!(most < 1000, "B3: {most} descriptors");
+    drop((beside, far_end, descriptor));
+    assert_closed(tracker);
+}
+
+#[test]
 fn only_the_fork_server_is_believed() {
     let (beside, far_end) = Beside::pair().unwrap();
     beside.believe(nix::unistd::getppid());

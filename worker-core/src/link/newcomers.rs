@@ -14,7 +14,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -24,12 +24,15 @@ use super::{LinkEnd, LinkKind, open};
 use crate::sys::doorbell::wait_for;
 use crate::sys::socket;
 use crate::sys::while_doing;
+use crate::wire::descriptors::may_wait_until;
 
 /// First bytes of a knock, which no parcel has in front of its number and length.
 const KNOCK: &[u8; 8] = b"new link";
 /// Those, the kind of the link, who knocks, and the number of the link.
 const KNOCK_BYTES: usize = 25;
-/// Time that a backend gets to take in knocks when hundreds are under way.
+/// Time that backends get to take in knocks when hundreds are under way; for all that one message brings.
+///
+/// Whoever sent the message may have sent doors that nobody looks at.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A link that a newcomer has made.
@@ -63,7 +66,7 @@ pub(crate) fn knock(
     bytes[9..17].copy_from_slice(&from.to_le_bytes());
     bytes[17..].copy_from_slice(&number.to_le_bytes());
     let descriptors: Vec<_> = [beside].into_iter().chain(parts).map(AsFd::as_fd).collect();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = may_wait_until(PATIENCE);
     loop {
         match socket::send(door, &bytes, &descriptors, false) {
             Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),

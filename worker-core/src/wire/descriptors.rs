@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::sys::socket::DESCRIPTORS_MAX;
 
@@ -32,13 +33,15 @@ pub(crate) struct Parcel {
     moves: bool,
     /// Who wants to know that the message has left.
     leaving: Vec<Arc<dyn Moves>>,
+    /// When everything is to be done that takes waiting to decode the message.
+    decoded_until: Option<Instant>,
 }
 
 impl Parcel {
     /// What arrived of `sent_count` descriptors.
     pub(crate) fn arrived(descriptors: Vec<OwnedFd>, sent_count: usize) -> Box<Self> {
         let places = descriptors.into_iter().map(|descriptor| Some(Arc::new(descriptor))).collect();
-        Box::new(Self { places, sent_count, moves: false, leaving: Vec::new() })
+        Box::new(Self { places, sent_count, moves: false, leaving: Vec::new(), decoded_until: None })
     }
 
     /// What is to be sent.
@@ -154,6 +157,15 @@ pub(crate) fn detach(number: u32) -> Result<OwnedFd, String> {
     })
 }
 
+/// Until when a value of the message that is being decoded may wait: one moment for all of them, `patience` from the
+/// first that asks. However many there are, the message keeps its receiver no longer than one.
+pub(crate) fn may_wait_until(patience: Duration) -> Instant {
+    DECODING.with_borrow_mut(|decoding| match decoding {
+        Some(parcel) => *parcel.decoded_until.get_or_insert_with(|| Instant::now() + patience),
+        None => Instant::now() + patience,
+    })
+}
+
 /// Encodes with a new list, and gives what was put in it.
 #[inline]
 pub(crate) fn attached_by<T>(encode: impl FnOnce() -> T) -> (T, Attached) {
@@ -260,6 +272,18 @@ mod tests {
         assert_eq!((numbers, second.moves()), (vec![number], true));
         second.note_left();
         assert!(moved.0.load(std::sync::atomic::Ordering::Relaxed));
+    }
+
+    #[test]
+    fn all_values_of_a_message_wait_until_the_same_moment() {
+        let long = Duration::from_secs(1000);
+        let first = with_arrived(Some(Parcel::arrived(Vec::new(), 0)), || {
+            let first = may_wait_until(long);
+            with_arrived(Some(Parcel::arrived(Vec::new(), 0)), || assert!(may_wait_until(2 * long) > first));
+            assert_eq!(may_wait_until(3 * long), first);
+            first
+        });
+        assert!(may_wait_until(long) >= first, "another message");
     }
 
     #[test]

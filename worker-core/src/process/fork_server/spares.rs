@@ -70,7 +70,8 @@ pub(in crate::process) struct Spare {
 /// The way to give a spare its order.
 #[derive(Debug)]
 pub(in crate::process) struct Orders {
-    pid: u32,
+    /// By which the server knows the spare (F7).
+    token: u64,
     socket: OwnedFd,
     server: Arc<Server>,
 }
@@ -147,11 +148,11 @@ impl Slot {
             return None;
         };
         let message = message?;
-        let Some(Greeting::Spare { pid }) = protocol::decode(&message.bytes) else { return None };
+        let Some(Greeting::Spare { pid, token }) = protocol::decode(&message.bytes) else { return None };
         // Fewer arrive where this program may open no more; the spare sees its socket closed, and ends.
         let parts = <[OwnedFd; 6]>::try_from(message.descriptors).ok()?;
         let [beside, socket, memory, bell, sleeper, pidfd] = parts;
-        let orders = Orders { pid, socket, server };
+        let orders = Orders { token, socket, server };
         let link = vec![memory, bell, sleeper];
         orders.are_awaited().then_some(Spare { pid, pidfd, beside, link, orders })
     }
@@ -184,7 +185,7 @@ impl Orders {
         // A server that is gone takes the backend with it, which is found as any end is.
         let _ = self.server.spares.ask_with(|then_spare| {
             let stop_timeout = order.stop_timeout;
-            self.server.command(&Command::Taken { pid: self.pid, stop_timeout, then_spare }, &[])
+            self.server.command(&Command::Taken { token: self.token, stop_timeout, then_spare }, &[])
         });
         true
     }
@@ -227,7 +228,13 @@ mod tests {
         let spares = Spares::default();
         spares.accepted(ENTRY);
         ask(&spares, Ok(()));
-        spares.ask_with(|asks| Ok(assert!(!asks))).unwrap();
+        let mut asks_again = true;
+        let note = |asks| {
+            asks_again = asks;
+            Ok(())
+        };
+        spares.ask_with(note).unwrap();
+        assert!(!asks_again);
         assert!(spares.take_promise(ENTRY) && !spares.take_promise(ENTRY));
         spares.give_promise_back();
         assert!(spares.take_promise(ENTRY));

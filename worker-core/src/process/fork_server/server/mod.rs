@@ -176,8 +176,8 @@ impl Server {
     fn obey(&mut self, message: Message) {
         let mut descriptors = message.descriptors.into_iter();
         let command = protocol::decode::<Command>(&message.bytes);
-        if let Some(Command::Taken { pid, stop_timeout, then_spare }) = command {
-            self.spare_was_taken(pid, stop_timeout);
+        if let Some(Command::Taken { token, stop_timeout, then_spare }) = command {
+            self.spare_was_taken(token, stop_timeout);
             return if then_spare { self.plan_spare() } else { self.stock.clear() };
         }
         if let Some(Command::Hurry) = command {
