@@ -118,7 +118,10 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
             Ok(Some(Err(error))) => Err(RecvError::Decode(error)),
             Ok(None) => Err(RecvError::Disconnected),
             Err(Errno::EAGAIN) => Ok(None),
-            Err(errno) => Err(RecvError::Io(while_doing("a value could not be received", errno))),
+            Err(errno) => {
+                let refused = || while_doing("a value could not be received", errno);
+                Err(RecvError::Io(super::in_a_fork(errno).unwrap_or_else(refused)))
+            }
         }
     }
 

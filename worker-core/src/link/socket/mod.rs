@@ -4,6 +4,9 @@
 //!
 //! A message is 24 bytes of head and the payload. The head is, little endian: length (8 bytes), id (8),
 //! kind (1), whether descriptors came with the first byte (1), and how many were sent (2).
+//! * K1: a fork of the process that made an end has that end too, and no part in what is said on it: there it is as one
+//!   whose other side is gone.
+//!
 //! The kernel never merges the descriptors of two sends, so what one receive gives is of one message.
 
 use std::collections::VecDeque;
@@ -22,6 +25,7 @@ use super::{
 };
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
+use crate::sys::held::Here;
 use crate::sys::socket::{Chunk, DESCRIPTORS_MAX, receive_some, send_some, stream_pair};
 use crate::sys::while_doing;
 use crate::wire::codec::WriteError;
@@ -62,7 +66,9 @@ impl SocketParts {
 fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let socket = Arc::new(socket);
     let (kick, kicked) = doorbell()?;
+    let here = Here::now();
     let outgoing = Outgoing {
+        here,
         socket: Arc::clone(&socket),
         kick,
         message: Vec::new(),
@@ -71,6 +77,7 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         withdrawn: false,
     };
     let incoming = Incoming {
+        here,
         socket,
         kicked,
         buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
@@ -95,6 +102,8 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
 /// See [`super::Outgoing`].
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// Where it may be used (K1).
+    here: Here,
     socket: Arc<OwnedFd>,
     /// Wakes a thread of this side that sleeps without looking for room.
     kick: Bell,
@@ -112,6 +121,9 @@ fn no_memory() -> io::Error {
 
 impl Outgoing {
     pub(crate) fn send(&mut self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, SendError> {
+        if !self.here.is_it() {
+            return Err(SendError::Gone);
+        }
         if !self.message.is_empty() {
             self.flush()?;
             // What went out was this message, unless that one was withdrawn with a part of it out.
@@ -216,6 +228,8 @@ impl Head {
 /// See [`super::Incoming`].
 #[derive(Debug)]
 pub(crate) struct Incoming {
+    /// Where it may be used (K1).
+    here: Here,
     socket: Arc<OwnedFd>,
     kicked: Sleeper,
     /// What one receive goes to.
@@ -237,6 +251,10 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        if !self.here.is_it() {
+            self.ended = true;
+            return Ok(None);
+        }
         for _ in 0..RECEIVES_MAX {
             if let Some((head, lost, left_bytes)) = self.passed_over.take() {
                 let passed_bytes = left_bytes.min(self.received.len());
@@ -344,7 +362,7 @@ impl Incoming {
     }
 
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
-        if self.ended && interest.message {
+        if self.ended && interest.message || !self.here.is_it() {
             return Ok(Wake::Gone);
         }
         self.last_sleep_began = Some(Moment::now());
@@ -388,8 +406,11 @@ impl Incoming {
     }
 
     pub(crate) fn hang_up(&mut self) {
-        // What was sent is still delivered. That it is shut already is all that could be wrong.
-        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+        // What was sent is still delivered. That it is shut already is all that could be wrong. In a fork (K1), those
+        // who talk there would hear of it.
+        if self.here.is_it() {
+            let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+        }
     }
 
     /// What makes the socket readable is the messages themselves.
