@@ -314,6 +314,7 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
                     was_rung = true;
                     // A writer that never stops ringing keeps nobody from the clock.
                     is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+                    is_gone = is_late && self.sleeper.has_hung_up();
                 }
                 Wake::Gone => is_gone = true,
                 Wake::TimedOut => {

@@ -2,7 +2,7 @@
 //! Not here: waiting without the lead (`super`).
 //! Layer 4: over `link::Incoming`.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::task::Waker;
 use std::thread::Thread;
 use std::time::Instant;
@@ -50,7 +50,7 @@ impl Client {
         state.take_lead();
         let mut room = state.room_wanted;
         drop(state);
-        let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut incoming = self.incoming();
         let mut gone = false;
         let mut timed_out = false;
         loop {
@@ -74,16 +74,20 @@ impl Client {
                     Ok(None) => break,
                     Err(_) => {
                         drop(incoming);
-                        self.die(Ending::Broken);
+                        self.die(Ending::Broken, None);
                         return Lead::LookAgain;
                     }
                 }
             }
             // Only now, with everything taken in that it had replied before (C4).
-            if gone {
+            if gone || timed_out && incoming.has_ended() {
                 drop(incoming);
-                self.die(Ending::Gone);
-                return Lead::LookAgain;
+                if self.die(Ending::Gone, deadline) {
+                    return Lead::LookAgain;
+                }
+                // It has closed its link and still takes its time to stop; whoever leads next goes on with it.
+                self.step_down(self.incoming(), None);
+                return Lead::TimedOut;
             }
             if timed_out {
                 self.step_down(incoming, None);
@@ -101,8 +105,12 @@ impl Client {
                     self.step_down(incoming, None);
                     return Lead::LookAgain;
                 }
-                // Nor must one that never stops ringing.
-                Ok(Wake::Rung) => timed_out = deadline.is_some_and(|deadline| deadline <= Instant::now()),
+                // Nor must one that never stops ringing. The last of what rang may have been its end.
+                Ok(Wake::Rung) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    gone = incoming.has_hung_up();
+                    timed_out = !gone;
+                }
+                Ok(Wake::Rung) => {}
                 Ok(Wake::TimedOut) => timed_out = true,
                 Ok(Wake::Gone) | Err(_) => gone = true,
             }
@@ -159,9 +167,11 @@ impl Client {
     }
 
     /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
+    ///
+    /// `false` when the deadline passed before the backend was gone; then the caller leads still.
     #[cold]
-    pub(super) fn die(&self, ending: Ending) {
-        let death = (self.find_death)(ending);
+    pub(super) fn die(&self, ending: Ending, deadline: Option<Instant>) -> bool {
+        let Some(death) = (self.find_death)(ending, deadline) else { return false };
         let mut state = self.state();
         state.death = Some(death);
         state.leading = false;
@@ -174,6 +184,7 @@ impl Client {
         // its turn yet cannot miss the notification.
         drop(self.sending());
         self.turn_free.notify_all();
+        true
     }
 }
 

@@ -61,7 +61,7 @@ fn frontend_and_bell() -> (OwnedFd, LinkEnd, SharedMemory, Bell) {
 
 fn client(end: LinkEnd) -> Client {
     let exit = Exit::new(1, "hostile", ExitReason::Unknown);
-    let find_death = move |_| Death { exit: exit.clone(), gone_at: None };
+    let find_death = move |_, _| Some(Death { exit: exit.clone(), gone_at: None });
     Client::new(end, Arc::new(Target::new(1, "test", 0)), Box::new(find_death))
 }
 
