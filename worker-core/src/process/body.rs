@@ -95,7 +95,7 @@ impl Body {
         held: Held,
     ) -> Self {
         let birth = keeper.take_birth().map_or_else(OnceLock::new, |birth| OnceLock::from(Ok(birth)));
-        let target = Arc::new(Target::new(id, &name));
+        let target = Arc::new(Target::new(id, &name, 0));
         if let Some(Ok(Birth { pid, .. })) = birth.get() {
             target.set_pid(*pid);
         }
@@ -122,10 +122,10 @@ impl Body {
     }
 
     /// The process of an actor that somebody else has made, and that this process was given.
-    pub(super) fn elsewhere(given: Given, herald: Herald, held: Held) -> Self {
+    pub(super) fn elsewhere(given: Given, link_number: u64, herald: Herald, held: Held) -> Self {
         let Given { name, id, pid, pidfd, door, stop_timeout, is_thread } = given;
         let birth = OnceLock::from(Ok(Birth { pid, pidfd }));
-        let target = Arc::new(Target::new(id, &name));
+        let target = Arc::new(Target::new(id, &name, link_number));
         target.set_pid(pid);
         Self {
             name,
