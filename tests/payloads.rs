@@ -46,6 +46,12 @@ impl Porter {
         pattern(seed, length)
     }
 
+    /// How many such calls there were, with this one.
+    pub fn count(&mut self, _bytes: &[u8]) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+
     #[oneway]
     pub fn swallow(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
@@ -279,4 +285,18 @@ fn one_way_calls_to_a_slow_backend_wait_and_do_not_pile_up() {
         // In a thread it is what the whole program keeps.
         assert!(kept < 150 * MIB as u64 || !support::has_processes(), "{kept} bytes kept by the backend");
     });
+}
+
+#[test]
+fn a_call_that_has_no_room_at_once_is_run_once() {
+    let _watchdog = watchdog();
+    for link in LINKS {
+        let porter = PorterFrontend::spawn_with(&Builder::new().link(link)).unwrap();
+        let bytes = vec![1; 40 * MIB];
+        for n in 0..3 {
+            // Not waited for, so it is tried without waiting first.
+            assert_eq!(porter.count_async(&bytes).wait(), Ok(2 * n + 1));
+            assert_eq!(porter.count(&bytes), Ok(2 * n + 2));
+        }
+    }
 }

@@ -249,6 +249,14 @@ impl Outgoing {
         matches!(self, Self::Shared(_))
     }
 
+    /// Whether a part of a message is out that cannot be called back.
+    pub(crate) fn is_partly_out(&self) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::Socket(half) => half.is_partly_out(),
+        }
+    }
+
     /// Gives up a message for which there was no room; says whether it will never be seen.
     pub(crate) fn withdraw(&mut self) -> bool {
         both!(Outgoing, self, half => half.withdraw())

@@ -51,7 +51,8 @@ impl Client {
                 Ok(sent)
             }
             Err(SendError::NoRoom(room)) => {
-                if sending.outgoing.withdraw() {
+                // Not withdrawn where that cannot be: it would go out whole once more behind its rest, and be run twice.
+                if !sending.outgoing.is_partly_out() && sending.outgoing.withdraw() {
                     sending.outgoing.notify();
                     return Err(NotNow::Room);
                 }

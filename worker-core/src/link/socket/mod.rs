@@ -185,6 +185,10 @@ impl Outgoing {
         Ok(())
     }
 
+    pub(crate) fn is_partly_out(&self) -> bool {
+        self.sent_bytes > 0
+    }
+
     /// A message of which a part is out cannot be called back: the rest goes out before the next.
     pub(crate) fn withdraw(&mut self) -> bool {
         if self.sent_bytes > 0 {
