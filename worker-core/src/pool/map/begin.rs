@@ -99,7 +99,9 @@ impl<F: Frontend> Beginnings<F> {
                         Ok(Some(seat)) => return self.succeed(seat),
                         Ok(None) => {}
                         // There is no spare, and nothing may be made: what is there will do.
-                        Err(TakeError::Busy) => return self.seat_in_use(full, place),
+                        Err(TakeError::Busy) if spare_only => return self.seat_in_use(full, place),
+                        // A spare that had failed; what is made in its place is waited for next.
+                        Err(TakeError::Busy) => {}
                         Err(error) => {
                             self.fail(error);
                             return None;

@@ -195,6 +195,13 @@ where
             if self.is_over && self.again.is_empty() {
                 break;
             }
+            // Nor is a process waited for that would have nothing to do.
+            if self.again.is_empty() && self.inputs.size_hint().1 == Some(0) {
+                match self.next_job() {
+                    Some(job) => self.again.push_back(job),
+                    None => break,
+                }
+            }
             let Some(seat) = self.seat(depth, watch) else { return true };
             // It has one now, so it stands nowhere.
             self.standing.leave();
@@ -227,7 +234,7 @@ where
         full.extend(self.lanes.iter().filter(is_full).map(|lane| lane.number));
         let need = Need {
             full: &full,
-            waiting: self.waiting(),
+            waiting: self.waiting().max(usize::from(self.lanes.is_empty())),
             alone: self.lanes.is_empty(),
             place: self.standing.in_line(),
         };
