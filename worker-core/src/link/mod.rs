@@ -249,8 +249,8 @@ impl Outgoing {
         matches!(self, Self::Shared(_))
     }
 
-    /// Gives up a message for which there was no room; says whether it will never be seen.
-    pub(crate) fn withdraw(&mut self) -> bool {
+    /// Gives up a message for which there was no room: it will never be seen, also if a part of it is out.
+    pub(crate) fn withdraw(&mut self) {
         both!(Outgoing, self, half => half.withdraw())
     }
 

@@ -50,14 +50,10 @@ impl Client {
                 sending.outgoing.notify();
                 Ok(sent)
             }
-            Err(SendError::NoRoom(room)) => {
-                if sending.outgoing.withdraw() {
-                    sending.outgoing.notify();
-                    return Err(NotNow::Room);
-                }
-                // Only on a socket: a part is out, and cannot be called back, so the rest follows it now.
-                let sent = self.send_when_room(sending, room, kind, id, payload, None);
-                sent.map(|(sent, _)| sent).map_err(NotNow::Fault)
+            Err(SendError::NoRoom(_)) => {
+                sending.outgoing.withdraw();
+                sending.outgoing.notify();
+                Err(NotNow::Room)
             }
             Err(SendError::Value(cause)) => Err(NotNow::Fault(Fault::Value(cause))),
             Err(SendError::Memory(error)) => Err(NotNow::Fault(Fault::Memory(error))),

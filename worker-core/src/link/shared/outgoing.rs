@@ -244,13 +244,12 @@ impl Outgoing {
         self.side.memory.is_here() && self.side.notify(MESSAGE_BIT)
     }
 
-    pub(crate) fn withdraw(&mut self) -> bool {
+    pub(crate) fn withdraw(&mut self) {
         match &mut self.pieces {
             Some(pieces) if pieces.sent_bytes == 0 => self.pieces = None,
             Some(pieces) => pieces.withdrawn = true,
             None => {}
         }
-        true
     }
 
     pub(crate) fn beside(&self) -> Arc<Beside> {
