@@ -1,14 +1,16 @@
 //! The library beside bare primitives and beside what else there is, in one run.
 //!
-//! `cargo run --release --manifest-path tests/compare/Cargo.toml -- [--quick] [--svg FILE]`
+//! `cargo run --release --manifest-path tests/compare/Cargo.toml -- [--quick] [--svg FILE] [--markdown FILE]`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them. What is told is the median of
 //! the rounds, its ratio to ours, and the range of the ratios of single rounds. Every reply is checked; no time is.
 
 mod effort;
+mod page;
 mod payload;
 mod peers;
 mod plot;
+mod reasons;
 #[path = "../../figures/report.rs"]
 #[allow(dead_code, reason = "the figures use the rest")]
 mod report;
@@ -29,17 +31,25 @@ use table::Row;
 
 struct Options {
     effort: Effort,
+    quick: bool,
     svg: Option<PathBuf>,
+    /// The page whose table is written anew.
+    markdown: Option<PathBuf>,
 }
 
 fn options() -> Outcome<Options> {
-    let mut options = Options { effort: FULL, svg: None };
+    let mut options = Options { effort: FULL, quick: false, svg: None, markdown: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--quick" => options.effort = QUICK,
+            "--quick" => (options.effort, options.quick) = (QUICK, true),
             "--svg" => options.svg = Some(arguments.next().ok_or("`--svg` needs a file")?.into()),
-            other => return Err(format!("unknown option `{other}`; [--quick] [--svg FILE]").into()),
+            "--markdown" => {
+                options.markdown = Some(arguments.next().ok_or("`--markdown` needs a file")?.into());
+            }
+            other => {
+                return Err(format!("unknown option `{other}`; [--quick] [--svg FILE] [--markdown FILE]").into());
+            }
         }
     }
     Ok(options)
@@ -107,6 +117,10 @@ fn run(options: &Options) -> Outcome<()> {
     if let Some(path) = &options.svg {
         plot::write(path, &rows, &machine)?;
         println!("the picture: {}", path.display());
+    }
+    if let Some(path) = &options.markdown {
+        page::write(path, &rows, &machine, options.quick)?;
+        println!("the table: {}", path.display());
     }
     Ok(())
 }
