@@ -82,7 +82,10 @@ fn run(options: &Options) -> Outcome<()> {
         ("bare spin, then futex, and a lock", Sort::Bare, peers::bare::start_shared()?),
         ("bare pipe and a lock", Sort::Bare, peers::streams::start_shared()?),
         ("ipc-channel and a lock", Sort::Public, peers::ipc_channel::start_shared()?),
+        ("tokio + bincode by hand and a lock", Sort::Public, peers::streams::start_shared_by_hand()?),
     ];
+    let tarpc = peers::tarpc::Unconnected::start()?;
+    let mut values = rows::channel::Sources::start()?;
     forked.extend(peers::iceoryx::start()?);
     forked.push(peers::tarpc::start()?);
     // These start programs of their own.
@@ -106,9 +109,11 @@ fn run(options: &Options) -> Outcome<()> {
         asked: Asked::Ours(peers::ours::AnswererFrontend::spawn()?),
     };
     let lock = |(name, sort, peer)| Shareable { name, sort, asked: Asked::Locked(Mutex::new(peer)) };
-    let shareable: Vec<Shareable> = std::iter::once(ours).chain(shared.into_iter().map(lock)).collect();
+    let tarpc = Shareable { name: "tarpc", sort: Sort::Public, asked: Asked::Tarpc(tarpc.connect()?) };
+    let shareable: Vec<Shareable> = [ours, tarpc].into_iter().chain(shared.into_iter().map(lock)).collect();
     rows::threads::measure(&shareable, effort, &mut rows)?;
     drop(shareable);
+    values.measure(effort, &mut rows)?;
     rows::frames::measure(effort, &mut rows)?;
     rows::spawn::measure(&contenders, &mut small, effort, &mut rows)?;
     rows::scale::measure(effort, &mut rows)?;

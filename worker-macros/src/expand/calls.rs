@@ -75,7 +75,7 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
-    if let Reply::Stream(_) = method.reply {
+    if let Reply::Stream(..) = method.reply {
         return stream(expansion, method, &value);
     }
     let (call, call_async) = senders(method);

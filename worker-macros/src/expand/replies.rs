@@ -9,7 +9,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, parse_quote, parse_quote_spanned};
 
 use super::types::{self, Lifetimes, place};
-use crate::model::{Fallible, Function, Method, Reply};
+use crate::model::{Fallible, Function, Method, Reply, Yields};
 use crate::names::{self, generated_at};
 use crate::parse::types::{bare, is_std, is_std_path, is_str};
 use crate::words;
@@ -23,7 +23,7 @@ pub(super) fn reply(
     let placed = |ty: &Type| place(ty, &Lifetimes::Static, self_ty);
     match reply {
         Reply::Unit | Reply::Never => (emit!(()), None),
-        Reply::Value(ty) | Reply::Stream(ty) => {
+        Reply::Value(ty) | Reply::Stream(_, ty) => {
             let ty = placed(ty);
             (emit!(#ty), None)
         }
@@ -124,13 +124,13 @@ pub(super) fn answer(runtime: &syn::Path, method: &Method, user_call: TokenStrea
         Reply::Never => return user_call,
         Reply::Unit | Reply::Value(_) => "reply",
         Reply::Lent(_) => "reply_lent",
-        Reply::Stream(_) => "stream",
+        Reply::Stream(..) => "stream",
         Reply::Result(..) | Reply::Alias(_) => "reply_result",
         Reply::LentResult(..) => "reply_lent_result",
     };
     let how = names::at_output(&method.function, how);
     let value = match &method.reply {
-        Reply::Stream(_) => {
+        Reply::Stream(..) => {
             let items = Ident::new(words::ITEMS, how.span());
             quote_spanned!(how.span()=> #items, #user_call)
         }
@@ -142,6 +142,17 @@ pub(super) fn answer(runtime: &syn::Path, method: &Method, user_call: TokenStrea
         _ => user_call,
     };
     carried(&method.function, quote_spanned!(how.span()=> call.#how(#value)))
+}
+
+/// The same for what a method of an actor with a runtime yields: whoever waits for room keeps no task from running.
+pub(super) fn streamed(method: &Method, yields: Yields, user_call: TokenStream) -> TokenStream {
+    let how = match yields {
+        Yields::Iterator => "stream_iter",
+        Yields::Stream(_) => "stream_async",
+    };
+    let how = names::at_output(&method.function, how);
+    let items = Ident::new(words::ITEMS, how.span());
+    carried(&method.function, quote_spanned!(how.span()=> call.#how(#items, #user_call).await))
 }
 
 /// `crossing.carry()`, which is blamed for a type that cannot cross: all of it stands at the user's return type.

@@ -1,15 +1,15 @@
 //! An actor with `async` methods: its requests run as tasks.
 //! Input: `pub async fn fetch(&self, url: String) -> Page`
 //! Output: `FetcherRequest::Fetch { url } => call.reply(access.beside().fetch(url).await).carry(),`
+//! Not here: what answers are made of (`replies`).
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
-use syn::spanned::Spanned as _;
 
 use super::actor::{Message, allow_deprecated};
 use super::arms::Pattern;
 use super::{Expansion, arms, replies, types};
-use crate::model::Method;
+use crate::model::{Method, Reply};
 use crate::names::generated_at;
 
 /// Instead of `run`: a life with a runtime.
@@ -26,7 +26,7 @@ pub(super) fn life(expansion: &Expansion<'_>) -> TokenStream {
 pub(super) fn implementation(expansion: &Expansion<'_>, requests: &Message<'_>) -> Option<TokenStream> {
     let (actor, runtime) = (expansion.actor, expansion.runtime);
     // A build without tokio refuses it there.
-    let at = generated_at(actor.asyncness()?.span());
+    let at = generated_at(actor.asyncness()?);
     let located = types::located(runtime, at);
     let check = quote_spanned! {at=>
         const _: fn() = #located::__private::has_runtime::<#located::__private::Tasks>;
@@ -78,6 +78,10 @@ fn arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
     let access = if function.takes_all() { emit!(access.alone()) } else { emit!(access.beside()) };
     let wait = function.original.asyncness.map(|_| emit!(.await));
     arms::arms(&Pattern::variant(message, function), function, &emit!(call.context()), |values| {
-        replies::answer(runtime, method, emit!(#access.#name(#values) #wait))
+        let user_call = emit!(#access.#name(#values) #wait);
+        match method.reply {
+            Reply::Stream(yields, _) => replies::streamed(method, yields, user_call),
+            _ => replies::answer(runtime, method, user_call),
+        }
     })
 }

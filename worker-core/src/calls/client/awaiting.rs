@@ -52,7 +52,8 @@ impl Dying {
     /// Finds out how the backend ended, notes it and wakes everybody.
     pub(crate) fn find_out(mut self) {
         if let Some((ending, incoming)) = self.lead.take() {
-            self.client.die(ending, incoming);
+            // This thread may block, for as long as it takes: without a deadline a death is found.
+            let _ = self.client.die(ending, incoming, None);
         }
     }
 }

@@ -89,7 +89,7 @@ impl Client {
         deadline: Option<Instant>,
     ) -> Result<(), Fault> {
         if self.is_dead() {
-            return Err(Fault::NotSent(self.must_be_dead()));
+            return Err(self.not_sent(deadline));
         }
         let (sent, rang) = self.send(kind, 0, payload, deadline)?;
         if !rang {

@@ -43,9 +43,10 @@ impl Client {
         }
     }
 
+    /// What a send comes to that met the end of the other side: its death, unless the deadline passes first.
     #[cold]
-    pub(super) fn must_be_dead(&self) -> Exit {
-        self.wait_death(None).expect("without a deadline only a death ends this wait")
+    pub(super) fn not_sent(&self, deadline: Option<Instant>) -> Fault {
+        self.wait_death(deadline).map_or(Fault::NotSentInTime, Fault::NotSent)
     }
 
     /// Tells a call that died with its backend whether it had left (see `Fault`).
@@ -63,9 +64,16 @@ impl Client {
     }
 
     /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
+    ///
+    /// What it leads with comes back when the deadline passed before the backend was gone: then it leads still.
     #[cold]
-    pub(super) fn die(&self, ending: Ending, incoming: Box<Incoming>) {
-        let death = (self.find_death)(ending);
+    pub(super) fn die(
+        &self,
+        ending: Ending,
+        incoming: Box<Incoming>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Box<Incoming>> {
+        let Some(death) = (self.find_death)(ending, deadline) else { return Err(incoming) };
         let mut state = self.state();
         state.death = Some(death);
         // Relaxed: see `is_dead`.
@@ -80,5 +88,6 @@ impl Client {
         // its turn yet cannot miss the notification.
         drop(self.sending());
         self.turn_free.notify_all();
+        Ok(())
     }
 }

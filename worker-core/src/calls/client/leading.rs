@@ -67,15 +67,20 @@ impl Client {
                     },
                     Ok(None) => break,
                     Err(_) => {
-                        self.die(Ending::Broken, incoming);
+                        // Without a deadline a death is found.
+                        let _ = self.die(Ending::Broken, incoming, None);
                         return Lead::LookAgain;
                     }
                 }
             }
             // Only now, with everything taken in that it had replied before (C4).
             if gone {
-                self.die(Ending::Gone, incoming);
-                return Lead::LookAgain;
+                let Err(incoming) = self.die(Ending::Gone, incoming, deadline) else {
+                    return Lead::LookAgain;
+                };
+                // It has closed its link and still takes its time to stop; whoever leads next goes on with it.
+                self.step_down(incoming, None);
+                return Lead::TimedOut;
             }
             if timed_out {
                 self.step_down(incoming, None);

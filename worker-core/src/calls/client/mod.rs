@@ -64,8 +64,9 @@ use super::watch::Watchers;
 use crate::errors::Exit;
 use crate::link::{Incoming, LinkEnd, Outgoing, Room};
 
-/// Finds out how the backend behind a link ended, and sees to it that it has.
-pub(crate) type FindDeath = Box<dyn Fn(Ending) -> Death + Send + Sync>;
+/// Finds out how the backend behind a link ended, and sees to it that it has; `None` when the deadline passed
+/// before it had. A backend may take its time to stop behind the end of its link.
+pub(crate) type FindDeath = Box<dyn Fn(Ending, Option<Instant>) -> Option<Death> + Send + Sync>;
 
 /// The frontend's end of a link, for any number of threads.
 pub(crate) struct Client {
