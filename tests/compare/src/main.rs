@@ -48,7 +48,9 @@ fn options() -> Outcome<Options> {
                 options.markdown = Some(arguments.next().ok_or("`--markdown` needs a file")?.into());
             }
             other => {
-                return Err(format!("unknown option `{other}`; [--quick] [--svg FILE] [--markdown FILE]").into());
+                return Err(
+                    format!("unknown option `{other}`; [--quick] [--svg FILE] [--markdown FILE]").into()
+                );
             }
         }
     }

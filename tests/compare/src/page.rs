@@ -26,7 +26,10 @@ fn table(rows: &[Row], machine: &str, quick: bool) -> Result<String, std::fmt::E
     let mut text = String::new();
     let effort = if quick { "A quick look, which says little" } else { "Medians over the rounds of one run" };
     writeln!(text, "\n{effort}; {machine}.\n")?;
-    writeln!(text, "| figure | ours | the best bare, or what the goal names | ours / it | the best of the others | ours / it | goal |")?;
+    writeln!(
+        text,
+        "| figure | ours | the best bare, or what the goal names | ours / it | the best of the others | ours / it | goal |"
+    )?;
     writeln!(text, "| --- | --- | --- | --- | --- | --- | --- |")?;
     for row in rows {
         let Some(ours) = row.ours() else { continue };

@@ -33,7 +33,10 @@ const REASONS: [(&str, &str); 24] = [
         "the copy there is the bare pair's only one on that way; on the way back it makes one, and we two, since a frontend does not trust \
          memory that its backend can still write, and hands out a `Vec` of its own, whose pages are new each time",
     ),
-    ("one-way messages", "encoding and a line or two of cache each; a bare ring of fixed slots encodes nothing"),
+    (
+        "one-way messages",
+        "encoding and a line or two of cache each; a bare ring of fixed slots encodes nothing",
+    ),
     (
         "calls of 8 B by 1",
         "a caller that waits for each reply gets as many as the latency of a call allows; a peer that locks is as quick as its own",
@@ -62,13 +65,22 @@ const REASONS: [(&str, &str); 24] = [
         "a fork on order: wake-ups of the fork server, of the new process and of the program, and some forty page faults that a fork which \
          does nothing and ends has not; one that follows another within 50 ms is forked ahead",
     ),
-    ("spawn to the first reply, with", "what the program holds is not forked, so it plays no part; what is seen is the noise of the machine"),
-    ("spawn to the first reply", "a fork of a small process, its page faults, and two wake-ups until its reply"),
+    (
+        "spawn to the first reply, with",
+        "what the program holds is not forked, so it plays no part; what is seen is the noise of the machine",
+    ),
+    (
+        "spawn to the first reply",
+        "a fork of a small process, its page faults, and two wake-ups until its reply",
+    ),
     (
         "stop, until reaped",
         "a wake-up of the backend, the end of its process in the kernel, a wake-up of the fork server that reaps it, and one of the program",
     ),
-    ("scale: spawns", "a fork, an exit and their page faults are work of the kernel, and it has the processors that it has"),
+    (
+        "scale: spawns",
+        "a fork, an exit and their page faults are work of the kernel, and it has the processors that it has",
+    ),
     ("scale: a call of each", "each process begins with cold caches, and has to be woken"),
     ("scale:", "the work for one of them does not grow with their number"),
 ];

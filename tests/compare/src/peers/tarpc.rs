@@ -72,10 +72,12 @@ pub struct Unconnected {
     child: Child,
 }
 
-/// A client that any thread may clone; its connection is served by threads of a runtime.
+/// A client that any thread may clone; one thread looks after its connection.
 pub struct Shared {
-    runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Handle,
     client: AnswersClient,
+    // Dropped, it ends that thread.
+    _until: tokio::sync::oneshot::Sender<()>,
     _child: Child,
 }
 
@@ -95,21 +97,24 @@ impl Unconnected {
         Ok(Self { stream, child })
     }
 
-    /// Starts the threads.
+    /// Starts its thread.
     pub fn connect(self) -> Outcome<Shared> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = runtime()?;
+        let handle = runtime.handle().clone();
         let client = {
-            let _inside = runtime.enter();
+            let _inside = handle.enter();
             let transport = serde_transport::new(frames(self.stream)?, Bincode::default());
             AnswersClient::new(tarpc::client::Config::default(), transport).spawn()
         };
-        Ok(Shared { runtime, client, _child: self.child })
+        let (until, end) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || runtime.block_on(end));
+        Ok(Shared { runtime: handle, client, _until: until, _child: self.child })
     }
 }
 
 impl Shared {
     pub fn caller(&self) -> Caller {
-        Caller { runtime: self.runtime.handle().clone(), client: self.client.clone() }
+        Caller { runtime: self.runtime.clone(), client: self.client.clone() }
     }
 }
 

@@ -67,10 +67,12 @@ impl Sources {
             ("bare message sockets", Sort::Bare),
             ("ipc-channel, typed", Sort::Public),
         ];
-        let cell = |(name, sort): (&str, Sort)| Cell { name: name.to_owned(), sort, series: Series::default() };
+        let cell =
+            |(name, sort): (&str, Sort)| Cell { name: name.to_owned(), sort, series: Series::default() };
         let mut cells: Vec<Cell> = named.into_iter().map(cell).collect();
         for _ in 0..effort.rounds {
-            let rates = [ours(&source, effort.values)?, self.bare(effort.values)?, self.ipc_channel(effort.values)?];
+            let rates =
+                [ours(&source, effort.values)?, self.bare(effort.values)?, self.ipc_channel(effort.values)?];
             cells.iter_mut().zip(rates).for_each(|(cell, rate)| cell.series.0.push(rate));
         }
         source.stop()?;
@@ -84,7 +86,7 @@ impl Sources {
     fn bare(&mut self, count: u64) -> Outcome<f64> {
         rate("bare message sockets", count, || {
             send(self.bare.as_raw_fd(), &count.to_le_bytes(), MsgFlags::empty())?;
-            let mut next = || -> Outcome<Value> {
+            let next = || -> Outcome<Value> {
                 let mut message = [0; 32];
                 let length = recv(self.bare.as_raw_fd(), &mut message, MsgFlags::empty())?;
                 let (words, _) = message[..length].as_chunks::<8>();

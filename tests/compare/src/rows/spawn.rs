@@ -69,7 +69,8 @@ pub fn measure(
     add("spawn to the first reply".to_owned(), Unit::Microseconds, &plain, Goal::Times(1.2, FORK));
     let figure = "spawn to the first reply, alone: 60 ms after the one before".to_owned();
     add(figure, Unit::Microseconds, &alone, Goal::Times(1.2, FORK));
-    let figure = format!("spawn to the first reply, with {} MiB touched in the program", effort.heap_bytes >> 20);
+    let figure =
+        format!("spawn to the first reply, with {} MiB touched in the program", effort.heap_bytes >> 20);
     add(figure, Unit::Microseconds, &large, Goal::Times(1.2, FORK));
     add("stop, until reaped".to_owned(), Unit::Microseconds, &stops, Goal::AtMost(300.0));
     Ok(())
