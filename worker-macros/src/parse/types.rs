@@ -263,7 +263,9 @@ pub(crate) fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<
     };
     let arguments = type_arguments(segment).unwrap_or_default();
     match arguments.as_slice() {
-        [value, error] if segment.ident == words::RESULT => Some(Outcome::Parts(value, Cow::Borrowed(error))),
+        [value, error] if !is_said && segment.ident == words::RESULT => {
+            Some(Outcome::Parts(value, Cow::Borrowed(error)))
+        }
         [value] if !is_said && is_io_result(ty) => {
             let error = Type::Path(parse_quote_spanned!(ty.span()=> ::std::io::Error));
             Some(Outcome::Parts(value, Cow::Owned(error)))
@@ -275,12 +277,12 @@ pub(crate) fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<
     }
 }
 
-/// `io::Result<T>`: an alias in any other module is for the compiler to see through.
+/// `io::Result<T>` or `std::io::Result<T>`: an alias in any other module is for the compiler to see through.
 fn is_io_result(ty: &Type) -> bool {
     let Some(path) = path(ty) else { return false };
-    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
-    names.next().is_some_and(|last| last == words::RESULT)
-        && names.next().is_some_and(|module| module == "io")
+    let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    matches!(names.as_slice(), ["io", words::RESULT] | ["std", "io", words::RESULT])
 }
 
 /// Whether a function with this return type makes the actor, and how it can fail.
