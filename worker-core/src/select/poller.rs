@@ -74,6 +74,21 @@ impl Poller {
         Ok(Arc::new(Self { epoll, bell, timer, news: Mutex::default(), has_news: AtomicBool::new(false) }))
     }
 
+    /// Watches a descriptor of a sort that can be waited for.
+    pub(super) fn watch(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        number: u64,
+        interest: Interest,
+    ) -> io::Result<()> {
+        if self.epoll.add(descriptor, number, interest)? {
+            return Ok(());
+        }
+        // It would be told at every wait, or never. What came from another process may be anything.
+        let text = "its descriptor is of a sort that cannot be waited for, as a regular file is";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+
     /// What was told since the last time.
     pub(super) fn take_news(&self) -> Option<News> {
         // V1. SYNC: news (acquire).
@@ -120,9 +135,13 @@ impl Poller {
         add(&mut self.news());
         // V1. SYNC: news (release).
         if !self.has_news.swap(true, Ordering::Release) {
-            // Full, it rings already.
-            let _ = self.bell.write(1);
+            self.ring();
         }
+    }
+
+    pub(super) fn ring(&self) {
+        // Full, it rings already.
+        let _ = self.bell.write(1);
     }
 
     fn news(&self) -> MutexGuard<'_, News> {
