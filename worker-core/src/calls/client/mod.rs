@@ -44,6 +44,8 @@ mod awaiting;
 mod calling;
 mod ending;
 mod leading;
+#[cfg(test)]
+mod model;
 mod outcome;
 mod sending;
 
