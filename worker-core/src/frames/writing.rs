@@ -16,15 +16,12 @@ pub(super) struct Writing {
     overflow: Overflow,
     /// Published frames that still have their slot, oldest first.
     live: VecDeque<Live>,
-    /// Slots that hold no frame.
+    /// Slots that hold no frame; the one to use next comes last.
     free: Vec<usize>,
     newest: u64,
     sequence: u64,
-    /// Position below which every reading end has passed all, as it was last seen.
-    passed_until: u64,
-    /// Small frames take turns through all slots and spare the look at the reading ends; large ones
-    /// go where the caches are warm.
-    takes_oldest_first: bool,
+    /// How many slots are taken back at one look at the reading ends, which takes cache lines from them.
+    slots_a_look: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +39,7 @@ impl Writing {
     pub(super) fn resume(
         control: Control,
         overflow: Overflow,
-        takes_oldest_first: bool,
+        slots_a_look: usize,
         words: &impl Words,
     ) -> Self {
         let (mut live, mut free) = (Vec::new(), Vec::new());
@@ -65,40 +62,37 @@ impl Writing {
         free.reverse();
         let sequence = words.load(control.sequence(), Ordering::Relaxed);
         let live = live.into();
-        Self { control, overflow, live, free, newest, sequence, passed_until: 0, takes_oldest_first }
+        Self { control, overflow, live, free, newest, sequence, slots_a_look }
     }
 
     /// Finds a slot to write a frame to. It is the caller's until published or given back.
     ///
-    /// First of all one whose frame everybody has passed, which costs nobody anything.
+    /// A frame that somebody has not passed gives way only where no other slot is to be had.
     pub(super) fn find_slot(&mut self, words: &impl Words) -> Result<usize, NoSlot> {
-        self.find_passed(words)
-            .or_else(|| self.free.pop())
+        if self.free.is_empty() {
+            self.take_back_passed(words);
+        }
+        self.free
+            .pop()
             .or_else(|| self.overflow.loses_old_frames().then(|| self.overwrite(words)).flatten())
             .ok_or(NoSlot)
     }
 
-    /// Takes a slot back from a frame that every reading end has passed (F2).
-    fn find_passed(&mut self, words: &impl Words) -> Option<usize> {
-        // Newcomers begin behind what the one they are made from has passed, so this only ever grows:
-        // an old look at it can be stale, never too large.
-        let known = self.live.partition_point(|live| live.position < self.passed_until);
-        if self.takes_oldest_first
-            && let Some(slot) = (0..known).find_map(|place| self.reclaim(words, place))
-        {
-            return Some(slot);
-        }
+    /// Takes slots back from frames that every reading end has passed (F2), as many as one look is for.
+    ///
+    /// Those that were read last, for the caches still hold them: a ring whose readers keep up lives in
+    /// a few of its slots.
+    fn take_back_passed(&mut self, words: &impl Words) {
         let until = registry::passed_by_all(&self.control, words);
-        if until != u64::MAX {
-            self.passed_until = until;
+        let mut place = self.live.partition_point(|live| live.position < until);
+        while place > 0 && self.free.len() < self.slots_a_look {
+            place -= 1;
+            // One that was passed may still be borrowed.
+            if let Some(slot) = self.reclaim(words, place) {
+                self.free.push(slot);
+            }
         }
-        let passed = self.live.partition_point(|live| live.position < until);
-        if self.takes_oldest_first {
-            (0..passed).find_map(|place| self.reclaim(words, place))
-        } else {
-            // The one that was read last is the one that caches still hold.
-            (0..passed).rev().find_map(|place| self.reclaim(words, place))
-        }
+        self.free.reverse();
     }
 
     /// Takes a slot back from the oldest frame that nobody reads just now.
