@@ -287,7 +287,11 @@ fn writers_die(overflow: Overflow, slots: usize, rounds: u64, most: u64) -> Resu
         let Checked { taken, lost, last } = checked.wait()?;
         assert_eq!(taken + lost, last, "{overflow:?} {step:?}");
         if !matches!(overflow, Overflow::DropOldest | Overflow::LatestOnly) {
-            assert_eq!((taken, reader.taken()), (counts.published, counts.published), "{overflow:?} {step:?}");
+            assert_eq!(
+                (taken, reader.taken()),
+                (counts.published, counts.published),
+                "{overflow:?} {step:?}"
+            );
         }
         tally.published += counts.published;
         tally.dropped += counts.dropped;
@@ -304,7 +308,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if cfg!(debug_assertions) {
         println!("a build without optimisation: this takes a while");
     }
-    println!("frames of {} bytes with a checksum; every torn or uncounted one ends this with an error", ELEMENTS * 8);
+    println!(
+        "frames of {} bytes with a checksum; every torn or uncounted one ends this with an error",
+        ELEMENTS * 8
+    );
     let start = Instant::now();
     for (overflow, slots) in POLICIES {
         for (who, tally) in [

@@ -123,7 +123,7 @@ fn at_every_step(case: impl Fn(Overflow, usize) -> bool) {
 fn whatever_a_reader_held_when_it_died_comes_back() {
     at_every_step(|overflow, accesses| {
         let ring = Mortal::new(overflow);
-        let mut writing = Writing::resume(ring.control, overflow, 1 + accesses % 2, &ring);
+        let mut writing = Writing::resume(ring.control, overflow, accesses % 2 == 0, &ring);
         let survivor = ring.enter(Start::FIRST);
         ring.write(&mut writing, 1);
         ring.write(&mut writing, 2);
@@ -170,7 +170,7 @@ fn whatever_a_writer_was_at_when_it_died_readers_get_whole_frames_only() {
         let late = ring.enter(Start::FIRST);
         let published = Cell::new(0);
         let died = ring.dies_after(accesses, || {
-            let mut writing = Writing::resume(ring.control, overflow, 1 + accesses % 2, &ring);
+            let mut writing = Writing::resume(ring.control, overflow, accesses % 2 == 0, &ring);
             for sequence in 1..=5 {
                 if ring.write(&mut writing, sequence).is_none() {
                     break;
@@ -200,7 +200,7 @@ fn whatever_a_writer_was_at_when_it_died_readers_get_whole_frames_only() {
             );
         }
         // Every slot is a whole frame's or nobody's.
-        let mut writing = Writing::resume(ring.control, overflow, 1 + accesses % 2, &ring);
+        let mut writing = Writing::resume(ring.control, overflow, accesses % 2 == 0, &ring);
         let next = ring.word(ring.control.sequence()).load(Ordering::Relaxed) + 1;
         for sequence in next..next + 6 {
             ring.write(&mut writing, sequence);

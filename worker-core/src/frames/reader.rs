@@ -308,7 +308,14 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
                 return Err(RecvError::WriterGone);
             }
             match self.sleeper.sleep(deadline)? {
-                Wake::Rung => was_rung = true,
+                Wake::Rung => {
+                    was_rung = true;
+                    // What we were rung for is looked at first. Whoever rang has taken the announcement; one that is
+                    // left over from a ring that came late ends a later sleep early.
+                    if !stays_announced && let Some(borrowed) = self.reading.take(words) {
+                        return Ok(Some(self.frame(borrowed)));
+                    }
+                }
                 Wake::Gone => is_gone = true,
                 Wake::TimedOut => {
                     if !stays_announced {

@@ -21,9 +21,8 @@ use crate::sys::clock::Moment;
 
 /// How many frames pass between two looks for dead readers, which do not show otherwise.
 const FRAMES_BETWEEN_LOOKS: u32 = 64;
-/// About so many bytes of slots are taken back at one look at the readers: more of them would no longer be
-/// in the nearest cache when they are filled.
-const BYTES_A_LOOK: usize = 4 * 1024;
+/// From this size on it is worth more to write where the caches are warm than to look around less.
+const LARGE_SLOT_BYTES: usize = 16 * 1024;
 
 /// The writing end of a ring of frames with elements `T` and metadata `M`.
 ///
@@ -84,9 +83,9 @@ pub struct ReaderCounts {
 impl<T: Pod, M: Pod> FrameWriter<T, M> {
     /// The writing end of a ring, where its words say it is.
     pub(super) fn resume(mapped: Mapped<T, M>, doorkeeper: Doorkeeper, epoch: u64) -> Self {
-        let slots_a_look = (BYTES_A_LOOK / mapped.sizes.slot_bytes).max(1);
+        let takes_oldest_first = mapped.sizes.slot_bytes < LARGE_SLOT_BYTES;
         let control = mapped.sizes.control;
-        let writing = Writing::resume(control, mapped.layout.overflow, slots_a_look, &mapped.words);
+        let writing = Writing::resume(control, mapped.layout.overflow, takes_oldest_first, &mapped.words);
         let frames_until_look = FRAMES_BETWEEN_LOOKS;
         Self { mapped, writing, doorkeeper, epoch, is_sent: Cell::new(false), frames_until_look }
     }

@@ -16,12 +16,15 @@ pub(super) struct Writing {
     overflow: Overflow,
     /// Published frames that still have their slot, oldest first.
     live: VecDeque<Live>,
-    /// Slots that hold no frame; the one to use next comes last.
+    /// Slots that hold no frame.
     free: Vec<usize>,
     newest: u64,
     sequence: u64,
-    /// How many slots are taken back at one look at the reading ends, which takes cache lines from them.
-    slots_a_look: usize,
+    /// Position below which every reading end has passed all, as it was last seen.
+    passed_until: u64,
+    /// Small frames take turns through all slots and spare the look at the reading ends; large ones
+    /// go where the caches are warm.
+    takes_oldest_first: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +42,7 @@ impl Writing {
     pub(super) fn resume(
         control: Control,
         overflow: Overflow,
-        slots_a_look: usize,
+        takes_oldest_first: bool,
         words: &impl Words,
     ) -> Self {
         let (mut live, mut free) = (Vec::new(), Vec::new());
@@ -62,37 +65,40 @@ impl Writing {
         free.reverse();
         let sequence = words.load(control.sequence(), Ordering::Relaxed);
         let live = live.into();
-        Self { control, overflow, live, free, newest, sequence, slots_a_look }
+        Self { control, overflow, live, free, newest, sequence, passed_until: 0, takes_oldest_first }
     }
 
     /// Finds a slot to write a frame to. It is the caller's until published or given back.
     ///
-    /// A frame that somebody has not passed gives way only where no other slot is to be had.
+    /// First of all one whose frame everybody has passed, which costs nobody anything.
     pub(super) fn find_slot(&mut self, words: &impl Words) -> Result<usize, NoSlot> {
-        if self.free.is_empty() {
-            self.take_back_passed(words);
-        }
-        self.free
-            .pop()
+        self.find_passed(words)
+            .or_else(|| self.free.pop())
             .or_else(|| self.overflow.loses_old_frames().then(|| self.overwrite(words)).flatten())
             .ok_or(NoSlot)
     }
 
-    /// Takes slots back from frames that every reading end has passed (F2), as many as one look is for.
-    ///
-    /// Those that were read last, for the caches still hold them: a ring whose readers keep up lives in
-    /// a few of its slots.
-    fn take_back_passed(&mut self, words: &impl Words) {
-        let until = registry::passed_by_all(&self.control, words);
-        let mut place = self.live.partition_point(|live| live.position < until);
-        while place > 0 && self.free.len() < self.slots_a_look {
-            place -= 1;
-            // One that was passed may still be borrowed.
-            if let Some(slot) = self.reclaim(words, place) {
-                self.free.push(slot);
-            }
+    /// Takes a slot back from a frame that every reading end has passed (F2).
+    fn find_passed(&mut self, words: &impl Words) -> Option<usize> {
+        // Newcomers begin behind what the one they are made from has passed, so this only ever grows:
+        // an old look at it can be stale, never too large.
+        let known = self.live.partition_point(|live| live.position < self.passed_until);
+        if self.takes_oldest_first
+            && let Some(slot) = (0..known).find_map(|place| self.reclaim(words, place))
+        {
+            return Some(slot);
         }
-        self.free.reverse();
+        let until = registry::passed_by_all(&self.control, words);
+        if until != u64::MAX {
+            self.passed_until = until;
+        }
+        let passed = self.live.partition_point(|live| live.position < until);
+        if self.takes_oldest_first {
+            (0..passed).find_map(|place| self.reclaim(words, place))
+        } else {
+            // The one that was read last is the one that caches still hold.
+            (0..passed).rev().find_map(|place| self.reclaim(words, place))
+        }
     }
 
     /// Takes a slot back from the oldest frame that nobody reads just now.
@@ -120,6 +126,7 @@ impl Writing {
     }
 
     /// Publishes the frame in a slot; gives its sequence number.
+    #[inline]
     pub(super) fn publish(&mut self, words: &impl Words, slot: usize, timestamp: u64) -> u64 {
         self.newest += 1;
         self.sequence += 1;
@@ -153,6 +160,7 @@ impl Writing {
     }
 
     /// Takes who is to be woken for a frame that was published; a bit per reading end.
+    #[inline]
     pub(super) fn take_sleepers(&self, words: &impl Words) -> u64 {
         // D1: our position is written; now look whether anybody sleeps for it.
         words.fence();

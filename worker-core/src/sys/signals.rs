@@ -85,6 +85,7 @@ static CAN_BE_ASKED: AtomicBool = AtomicBool::new(true);
 /// # Source
 ///
 /// `RWF_NOSIGNAL` for `pwritev2(2)`, since Linux 6.18: one system call. Before it there are four.
+#[inline]
 pub(crate) fn write_without_sigpipe(pipe: BorrowedFd<'_>, bytes: &[u8]) -> nix::Result<usize> {
     const RWF_NOSIGNAL: libc::c_int = 0x100;
     // Relaxed: a hint; whoever misses it asks once more in vain.

@@ -34,7 +34,7 @@ struct Ring {
     overflow: Overflow,
     words: Modelled,
     bytes: Vec<UnsafeCell<u64>>,
-    slots_a_look: usize,
+    takes_oldest_first: bool,
 }
 
 // SAFETY: what loom is to find out: accesses to the cells that are not ordered make the model fail.
@@ -49,9 +49,9 @@ impl Ring {
         let control = Control::for_model(readers, slots);
         let words = Modelled::new(control, weak);
         let bytes = (0..slots).map(|_| UnsafeCell::new(0)).collect();
-        // One slot at a look, or all that there are; each policy is checked with one of them.
-        let slots_a_look = if matches!(overflow, Overflow::Block | Overflow::DropOldest) { slots } else { 1 };
-        Arc::new(Self { control, overflow, words, bytes, slots_a_look })
+        // Two orders of looking, of which each policy is checked with one.
+        let takes_oldest_first = matches!(overflow, Overflow::Block | Overflow::DropOldest);
+        Arc::new(Self { control, overflow, words, bytes, takes_oldest_first })
     }
 
     fn enter(&self, start: Start) -> Reading {
@@ -65,7 +65,7 @@ impl Ring {
     }
 
     fn writing(&self) -> Writing {
-        Writing::resume(self.control, self.overflow, self.slots_a_look, &self.words)
+        Writing::resume(self.control, self.overflow, self.takes_oldest_first, &self.words)
     }
 
     /// Writes one frame, whose bytes are its sequence number; says whether there was a slot.
