@@ -2,7 +2,7 @@
 //! restarted. It asks itself over HTTP, from many connections, and tells what came of it.
 //!
 //! `cargo run --release --example async_web -- [--serve]`; with `--serve` it waits for your requests instead:
-//! `curl localhost:PORT/quotes/1`, `curl -d 'two words' localhost:PORT/words`.
+//! `curl localhost:PORT/quotes/1`, `curl -N localhost:PORT/feed/1/100`, `curl -d 'two words' localhost:PORT/words`.
 
 #[path = "async_web/actors.rs"]
 mod actors;
@@ -15,6 +15,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use axum::serve::ListenerExt as _;
 use load::{Tallies, Tally};
 use server::Backends;
 use tokio::net::TcpListener;
@@ -29,6 +30,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let backends = Backends::spawn()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
+    // Or the second piece of a feed waits for the client's word on the first.
+    let listener = listener.tap_io(|connection| connection.set_nodelay(true).unwrap_or_default());
     let server = axum::serve(listener, server::routes(backends.clone()));
     println!("serving on http://{address}");
     match std::env::args().nth(1).as_deref() {
@@ -59,13 +62,14 @@ async fn load(
         all.words.add(tallies.words);
         all.deadly.add(tallies.deadly);
         all.quotes.add(tallies.quotes);
+        all.feeds.add(tallies.feeds);
     }
     Ok(all)
 }
 
 fn report(tallies: Tallies, elapsed: Duration, backends: &Backends) {
-    let Tallies { words, deadly, quotes } = tallies;
-    let total = words.times.len() + deadly.times.len() + quotes.times.len();
+    let Tallies { words, deadly, quotes, feeds } = tallies;
+    let total = [&words, &deadly, &quotes, &feeds].iter().map(|tally| tally.times.len()).sum::<usize>();
     println!("{total} requests over {CLIENTS} connections in {elapsed:.2?}, words restarted {} times", {
         backends.words.process().restarts()
     });
@@ -73,7 +77,7 @@ fn report(tallies: Tallies, elapsed: Duration, backends: &Backends) {
         "{:10} {:>8} {:>12} {:>12} {:>14} {:>12}",
         "", "answered", "median", "99 of 100", "lost in crash", "sent again"
     );
-    for (name, mut tally) in [("words", words), ("deadly", deadly), ("quotes", quotes)] {
+    for (name, mut tally) in [("words", words), ("deadly", deadly), ("quotes", quotes), ("feeds", feeds)] {
         let Tally { lost, again, .. } = tally;
         let (median, most) = (tally.percentile(50), tally.percentile(99));
         let answered = tally.times.len();
@@ -93,7 +97,7 @@ mod tests {
         let server = tokio::spawn(async move { axum::serve(listener, server::routes(backends)).await });
         let tallies = load(address, 8, 50).await.unwrap();
         assert_eq!((tallies.words.times.len(), tallies.quotes.times.len()), (400, 400));
-        assert_eq!(tallies.deadly.times.len(), 16);
+        assert_eq!((tallies.deadly.times.len(), tallies.feeds.times.len()), (16, 40));
         assert!(tallies.deadly.lost >= 16 && tallies.quotes.lost == 0, "{tallies:?}");
         server.abort();
     }

@@ -148,10 +148,15 @@ fn a_death_is_seen() {
 fn a_dropped_future_forgets_its_reply() {
     let _watchdog = watchdog();
     let clerk = clerk(Link::SharedMemory);
-    for question in 0..100 {
-        let mut given_up = Box::pin(clerk.sleep_async(1));
-        assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        drop(given_up);
+    // A thread that has to wait for a processor may find the reply at its first look; then nothing was given up.
+    let mut given_up = 0;
+    for question in 0.. {
+        let mut pending = Box::pin(clerk.sleep_async(1));
+        given_up += u32::from(pending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(pending);
         assert_eq!(block_on(clerk.answer_async(question)), Ok(!question));
+        if given_up == 100 {
+            break;
+        }
     }
 }

@@ -7,6 +7,7 @@ mod support;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use support::{eventually, processes, watchdog};
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, Overflow, RecvError, WriteError};
@@ -295,16 +296,6 @@ fn nothing_is_left_when_the_last_end_is_gone() {
     });
 }
 
-/// What a library of adapters sees of any stream.
-async fn collect<S: futures_core::Stream>(stream: S) -> Vec<S::Item> {
-    let mut stream = std::pin::pin!(stream);
-    let mut items = Vec::new();
-    while let Some(item) = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await {
-        items.push(item);
-    }
-    items
-}
-
 #[test]
 fn a_stream_gives_frames_that_outlive_it_and_other_tasks_go_on_meanwhile() {
     const COUNT: u32 = 200;
@@ -314,7 +305,8 @@ fn a_stream_gives_frames_that_outlive_it_and_other_tasks_go_on_meanwhile() {
     let source = SourceFrontend::spawn(writer).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let frames = runtime.block_on(tokio::task::LocalSet::new().run_until(async {
-        let frames = tokio::task::spawn_local(async move { collect(reader.into_stream().unwrap()).await });
+        let frames =
+            tokio::task::spawn_local(async move { reader.into_stream().unwrap().collect::<Vec<_>>().await });
         for _ in 0..2 {
             source.write_async(COUNT / 2).await.unwrap();
         }

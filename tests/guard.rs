@@ -5,6 +5,9 @@
 //! `cargo bench -p tests --bench guard` compares with `guard/counts.txt`; `-- --bless` writes it anew. Each case runs
 //! twice, with few calls and with many: the difference is what calls cost, without what comes before and after.
 
+#[path = "guard/restarts.rs"]
+mod restarts;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -47,6 +50,9 @@ impl Answerer {
     }
     pub fn length(&self, bytes: &[u8]) -> usize {
         bytes.len()
+    }
+    pub fn end(&self) {
+        std::process::exit(1)
     }
     #[oneway]
     pub fn note(&mut self, n: i64) {
@@ -109,6 +115,9 @@ fn run_case(case: &str, calls: &str) -> Result<(), Box<dyn Error>> {
     // On one processor nobody spins, and a spin is as long as the other side is slow.
     stay_on_one_processor()?;
     let calls = calls.parse()?;
+    if case == restarts::CASE {
+        return restarts::run(calls);
+    }
     if case == "idle" {
         let answerer = AnswererFrontend::spawn()?;
         for n in 1..=calls {
@@ -150,6 +159,7 @@ fn guard(bless: bool) -> Result<(), Box<dyn Error>> {
     } else {
         println!("SKIPPED: no strace here, so no system call is counted");
     }
+    restarts::guard(&mut failures)?;
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
 }
 

@@ -154,8 +154,9 @@ fn usage_agrees_with_the_kernel() {
     assert!(usage.proportional <= usage.resident && usage.unique <= usage.proportional, "{usage:?}");
     mole.hoard(50 << 20).unwrap();
     let more = mole.process().usage();
-    assert!(more.unique - usage.unique >= 50 << 20, "{usage:?} {more:?}");
-    assert!(more.resident - usage.resident >= 50 << 20, "{usage:?} {more:?}");
+    // A page of before may be given back, or be shared with a process forked since.
+    assert!(more.unique - usage.unique >= 49 << 20, "{usage:?} {more:?}");
+    assert!(more.resident - usage.resident >= 49 << 20, "{usage:?} {more:?}");
     mole.start_thread().unwrap();
     assert_eq!(mole.process().usage().threads, 2);
     let worked = mole.work_for(Duration::from_millis(300)).unwrap();

@@ -5,11 +5,13 @@
 mod support;
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use support::{has_processes, watchdog};
-use worker_core::{Builder, CallError, Link, OnTimeout, process_actor};
+use worker_core::{Builder, CallError, Link, OnTimeout, Receiver, Sender, channel, process_actor};
 
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
 
@@ -101,6 +103,21 @@ impl Source {
             panic!("before the first");
         }
         0..1
+    }
+
+    /// What comes through a channel.
+    pub fn gated(&self, gate: Receiver<u64>) -> impl Iterator<Item = u64> {
+        gate.into_iter()
+    }
+
+    /// Numbers from two threads at a time, through a channel.
+    pub fn send(&self, to: Sender<u64>, end: u64) {
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                let to = to.clone();
+                scope.spawn(move || (0..end).for_each(|number| to.send(number).unwrap()));
+            }
+        });
     }
 
     pub fn made(&self) -> u64 {
@@ -273,4 +290,112 @@ fn a_stream_is_awaited() {
         });
         let _ = source.process().kill();
     }
+}
+
+#[test]
+fn a_task_that_always_has_an_item_lets_others_run() {
+    let _watchdog = watchdog();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for link in LINKS {
+        let source = source(link);
+        runtime.block_on(async {
+            let mut numbers = source.numbers(200).unwrap();
+            // Answered behind the stream: all of it is here.
+            assert_eq!(source.made(), Ok(201));
+            let turns = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&turns);
+            let other = tokio::spawn(async move {
+                loop {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+            });
+            for number in 0..200 {
+                assert_eq!(numbers.next_async().await, Some(Ok(number)));
+            }
+            let turns = turns.load(Ordering::Relaxed);
+            other.abort();
+            assert!(turns > 0, "the other task had no turn between 200 items");
+        });
+    }
+}
+
+#[test]
+fn a_stream_goes_on_in_another_runtime_when_the_first_is_gone_or_rests() {
+    let _watchdog = watchdog();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let moment = Duration::from_millis(5);
+    for first_is_gone in [true, false] {
+        let source = source(Link::SharedMemory);
+        let (sender, gate) = channel().unwrap();
+        let mut gated = source.gated(gate).unwrap();
+        let first = runtime();
+        first.block_on(async {
+            // Registered there, for there is nothing yet.
+            assert!(tokio::time::timeout(moment, gated.next_async()).await.is_err());
+        });
+        let _rests = (!first_is_gone).then_some(first);
+        runtime().block_on(async {
+            assert!(tokio::time::timeout(moment, gated.next_async()).await.is_err());
+            for number in 0..10 {
+                let (item, sent) = tokio::join!(gated.next_async(), async {
+                    tokio::task::yield_now().await;
+                    sender.send(number)
+                });
+                sent.unwrap();
+                assert_eq!(item, Some(Ok(number)));
+            }
+            drop(sender);
+            assert_eq!(gated.next_async().await, None);
+        });
+    }
+}
+
+/// The items that a stream and a channel are counted by: far more than any buffer in between holds.
+const MANY: u64 = 1_000_000;
+
+#[test]
+fn a_million_items_come_through_a_stream() {
+    let _watchdog = watchdog();
+    let source = source(Link::SharedMemory);
+    let (mut count, mut sum) = (0, 0);
+    for number in source.numbers(MANY).unwrap() {
+        count += 1;
+        sum += number.unwrap();
+    }
+    assert_eq!((count, sum), (MANY, MANY * (MANY - 1) / 2));
+    assert_eq!((source.made(), source.dropped()), (Ok(MANY + 1), Ok(1)));
+}
+
+#[test]
+fn a_million_items_of_a_stream_are_awaited() {
+    let _watchdog = watchdog();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let source = source(Link::SharedMemory);
+    let (mut count, mut sum) = (0, 0);
+    runtime.block_on(async {
+        let mut numbers = source.numbers(MANY).unwrap();
+        while let Some(number) = numbers.next_async().await {
+            count += 1;
+            sum += number.unwrap();
+        }
+    });
+    assert_eq!((count, sum), (MANY, MANY * (MANY - 1) / 2));
+}
+
+#[test]
+fn a_million_values_come_through_a_channel() {
+    let _watchdog = watchdog();
+    // From four threads of two backends at a time.
+    let sources = [source(Link::SharedMemory), source(Link::SharedMemory)];
+    let (sender, receiver) = channel().unwrap();
+    let sent: Vec<_> = sources.iter().map(|source| source.send_async(sender.clone(), MANY / 4)).collect();
+    drop(sender);
+    let (mut count, mut sum) = (0, 0);
+    for number in &receiver {
+        count += 1;
+        sum += number;
+    }
+    sent.into_iter().for_each(|sent| sent.wait().unwrap());
+    assert_eq!((count, sum), (MANY, 4 * (MANY / 4 * (MANY / 4 - 1) / 2)));
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{self, Stream, StreamExt as _};
 use worker_core::process_actor;
 
 /// Counts words, and stands for a library that crashes on some inputs.
@@ -43,6 +44,11 @@ impl Quotes {
     pub async fn fetch(&self, number: u32) -> String {
         tokio::time::sleep(Duration::from_millis(2)).await;
         format!("quote {number}")
+    }
+
+    /// Quotes from that number on, one a line, each as soon as it is there.
+    pub fn feed(&self, from: u32) -> impl Stream<Item = String> + '_ {
+        stream::iter(from..).then(async |number| self.fetch(number).await + "\n")
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Tallies {
     pub words: Tally,
     pub deadly: Tally,
     pub quotes: Tally,
+    /// Answers that come piece by piece.
+    pub feeds: Tally,
 }
 
 /// One connection that is kept.
@@ -117,6 +119,11 @@ pub async fn client(server: SocketAddr, number: u32, rounds: u32) -> Result<Tall
         let quote = format!("/quotes/{round}");
         let expected = format!("quote {round}");
         client.ask_for(&mut tallies.quotes, (Method::GET, &quote, String::new()), Some(&expected)).await?;
+        if round % 10 == 0 {
+            let feed = format!("/feed/{round}/3");
+            let expected: String = (round..round + 3).map(|number| format!("quote {number}\n")).collect();
+            client.ask_for(&mut tallies.feeds, (Method::GET, &feed, String::new()), Some(&expected)).await?;
+        }
         if (round + number) % 25 == 24 {
             let deadly = (Method::POST, "/words", DEADLY.to_owned());
             client.ask_for(&mut tallies.deadly, deadly, None).await?;

@@ -5,9 +5,11 @@
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use futures_util::stream::StreamExt;
 use worker_core::{Builder, CallError, Restart, SpawnError};
 
 use super::actors::{QuotesFrontend, VisitsFrontend, WordsFrontend};
@@ -39,6 +41,7 @@ pub fn routes(backends: Backends) -> Router {
     Router::new()
         .route("/words", post(words))
         .route("/quotes/{number}", get(quote))
+        .route("/feed/{from}/{count}", get(feed))
         .route("/visits", get(visits))
         .with_state(backends)
 }
@@ -54,6 +57,16 @@ async fn words(State(backends): State<Backends>, text: String) -> Answer {
 async fn quote(State(backends): State<Backends>, Path(number): Path<u32>) -> Answer {
     backends.visits.enter().map_err(refusal)?;
     backends.quotes.fetch_async(number).await.map_err(refusal)
+}
+
+/// The stream of the backend is the body of the answer. A client that goes away ends it, over there too.
+async fn feed(
+    State(backends): State<Backends>,
+    Path((from, count)): Path<(u32, usize)>,
+) -> Result<Body, (StatusCode, String)> {
+    backends.visits.enter().map_err(refusal)?;
+    let feed = backends.quotes.feed(from).map_err(refusal)?;
+    Ok(Body::from_stream(StreamExt::take(feed, count)))
 }
 
 async fn visits(State(backends): State<Backends>) -> Answer {

@@ -10,7 +10,7 @@ impl Fetcher {
         Self
     }
 
-    pub async fn fetch(&self, url: &str) -> Vec<u8> { //~ an `async fn` of an actor runs on tokio, which this build is without
+    pub async fn fetch(&self, url: &str) -> Vec<u8> { //~ an `async fn` or an `impl Stream` of an actor runs on tokio, which this build is without
         url.as_bytes().to_vec()
     }
 

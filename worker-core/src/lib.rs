@@ -93,9 +93,11 @@ pub use worker_macros::{Frontend, process_actor};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::actor::{Access, AsyncActor, Backend, GenericRequest, HasRuntime, Tasks, has_runtime};
+    pub use crate::actor::{PendingOf, ResultOf, SpawnErrorOf};
     pub use crate::wire::borrowed::Referent;
+    pub use crate::wire::bytes;
     pub use crate::wire::field::{ByRef, ByValue};
-    pub use crate::wire::portable::{Fallible, Portable};
-    pub use crate::wire::{bytes, path};
+    pub use crate::wire::path::Paths;
+    pub use crate::wire::portable::{Fallible, Is, Portable};
     pub use serde::{self, Deserialize, Serialize};
 }

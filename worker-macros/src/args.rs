@@ -7,6 +7,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Token, parse_quote};
 
 use crate::errors::Errors;
+use crate::names;
 use crate::shown::shown;
 use crate::words::{self, OptionWord};
 
@@ -20,9 +21,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The path of the runtime crate.
+    /// The path of the runtime crate. It stands in generated code wherever the user has nothing to shorten, so it has the
+    /// macro's own spans, but for `$crate`, as only its own span tells which crate.
     pub(crate) fn runtime(&self) -> syn::Path {
-        self.runtime.clone().unwrap_or_else(|| parse_quote!(::worker_core))
+        let mut path = self.runtime.clone().unwrap_or_else(|| parse_quote!(::worker_core));
+        for segment in path.segments.iter_mut().filter(|segment| segment.ident != "$crate") {
+            segment.ident = names::generated(&segment.ident);
+        }
+        path
     }
 
     fn slot(&mut self, word: &str) -> Option<&mut Option<Ident>> {

@@ -53,6 +53,7 @@ use proc_macro::TokenStream;
 /// | `#[oneway] pub fn call(&self, ..)` | `call(..) -> Result<(), CallError>`, which returns once the call is queued |
 /// | `pub async fn call(&self, ..) -> T` | the same; a task in the backend (feature `tokio`) |
 /// | `pub fn call(&self, ..) -> impl Iterator<Item = T>` | `call(..) -> Result<Stream<T>, CallError>` |
+/// | `pub fn call(&self, ..) -> impl Stream<Item = T>` | the same; polled by a task in the backend (feature `tokio`) |
 /// | `#[started] fn`, `#[stopped] fn` | nothing: the backend calls it after the constructor, or before a clean exit |
 /// | `#[activate] fn`, `#[deactivate] fn` | nothing: a pool has them called when a process is taken, or given back |
 /// | a function without a visibility | nothing: it is for the backend alone |

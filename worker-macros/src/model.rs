@@ -1,8 +1,8 @@
 //! The actor as plain data: what was written, digested, with the user's own tokens kept for later messages.
 //! Answers simple questions; builds no tokens and knows no rule. Layer: between `parse` and `check`/`expand`.
 
-use proc_macro2::Ident;
-use syn::{Attribute, GenericParam, Generics, Path, ReceiverKind, Signature, Token, Type, Visibility};
+use proc_macro2::{Ident, Span};
+use syn::{Attribute, GenericParam, Generics, Path, ReceiverKind, Signature, Type, Visibility};
 
 use crate::parse::types::bare;
 
@@ -156,6 +156,15 @@ pub(crate) enum Carriage {
     Descriptor,
 }
 
+/// What a method that streams returns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Yields {
+    /// `impl Iterator<Item = T>`.
+    Iterator,
+    /// `impl Stream<Item = T>`, by its token: it is polled, so it needs a runtime.
+    Stream(Span),
+}
+
 /// What a method gives back.
 pub(crate) enum Reply {
     Unit,
@@ -165,8 +174,8 @@ pub(crate) enum Reply {
     /// `&T`, `Option<&T>`, `Cow<'_, T>` and their like, of which the caller gets the owned form.
     Lent(Type),
     Result(Type, Type),
-    /// `impl Iterator<Item = T>`: this `T`.
-    Stream(Type),
+    /// `impl Iterator<Item = T>` or `impl Stream<Item = T>`: which, and this `T`.
+    Stream(Yields, Type),
     /// A result whose value is lent.
     LentResult(Type, Type),
     /// An alias of a result with one argument, such as `io::Result<T>`.
@@ -219,9 +228,13 @@ pub(crate) fn arguments(parameters: &[Parameter]) -> impl Iterator<Item = &Argum
 }
 
 impl Actor {
-    /// The first `async` among its methods, which are run as tasks if there is one.
-    pub(crate) fn asyncness(&self) -> Option<&Token![async]> {
-        self.methods.iter().find_map(|method| method.function.original.asyncness.as_ref())
+    /// The first `async` or `Stream` among its methods, which are run as tasks if there is one.
+    pub(crate) fn asyncness(&self) -> Option<Span> {
+        self.methods.iter().find_map(|method| match (&method.function.original.asyncness, &method.reply) {
+            (Some(asyncness), _) => Some(asyncness.span),
+            (None, Reply::Stream(Yields::Stream(at), _)) => Some(*at),
+            _ => None,
+        })
     }
 
     /// All functions reachable through the frontend, in the order in which the frontend shows them.

@@ -1,11 +1,11 @@
 //! Names derived from the user's: variants, frontend methods, made-up argument names.
 //! No rules about clashes (see `check`). Layer: above `words` and `model`.
 
-use proc_macro2::{Ident, Span};
-use quote::format_ident;
-use syn::ReturnType;
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
+use syn::{ReturnType, Visibility};
 
 use crate::model::Function;
 use crate::words;
@@ -29,6 +29,25 @@ pub(crate) fn generated(name: &Ident) -> Ident {
     let mut name = name.clone();
     name.set_span(generated_at(name.span()));
     name
+}
+
+/// A visibility as part of something the macro generates: an item begins with it, and lints look at where an item begins.
+pub(crate) fn generated_visibility(visibility: &Visibility) -> TokenStream {
+    fn generated(tokens: TokenStream) -> TokenStream {
+        let moved = |mut tree: TokenTree| {
+            let span = generated_at(tree.span());
+            if let TokenTree::Group(group) = &tree {
+                tree = Group::new(group.delimiter(), generated(group.stream())).into();
+            }
+            // Only its own span tells which crate `$crate` is.
+            if tree.to_string() != "$crate" {
+                tree.set_span(span);
+            }
+            tree
+        };
+        tokens.into_iter().map(moved).collect()
+    }
+    generated(visibility.to_token_stream())
 }
 
 /// `Decoder` and `Frontend` give `DecoderFrontend`.

@@ -89,4 +89,5 @@ pub(crate) const ITEMS: &str = "__items";
 
 /// What streams, and what of.
 pub(crate) const ITERATOR: &str = "Iterator";
+pub(crate) const STREAM: &str = "Stream";
 pub(crate) const ITEM: &str = "Item";

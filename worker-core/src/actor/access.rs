@@ -87,8 +87,8 @@ pub struct Tasks(());
 
 /// What runs tasks: with the feature `tokio`, tokio.
 #[diagnostic::on_unimplemented(
-    message = "an `async fn` of an actor runs on tokio, which this build is without",
-    label = "enable the feature `tokio` of `worker-core`, or write `fn`"
+    message = "an `async fn` or an `impl Stream` of an actor runs on tokio, which this build is without",
+    label = "enable the feature `tokio` of `worker-core`, or write `fn` and `impl Iterator`"
 )]
 pub trait HasRuntime {}
 

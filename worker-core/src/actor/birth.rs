@@ -8,7 +8,7 @@ use std::fmt;
 use super::crossing::{Crossing, Side};
 use crate::errors::EncodeError;
 use crate::wire::codec::WriteError;
-use crate::wire::portable::Portable;
+use crate::wire::portable::{Is, Portable};
 use crate::wire::writer::{NO_MEMORY, Writer};
 
 /// A constructor being run, in the backend.
@@ -44,8 +44,8 @@ impl<A> Birth<A> {
     }
 
     /// The actor is made, or its constructor failed.
-    pub fn result<E>(&self, result: Result<A, E>) -> Crossing<Born<'_, A, E>, (), E> {
-        Crossing::new(Born { birth: self, result })
+    pub fn result<E>(&self, result: impl Is<Result<A, E>>) -> Crossing<Born<'_, A, E>, (), E> {
+        Crossing::new(Born { birth: self, result: result.into_it() })
     }
 }
 

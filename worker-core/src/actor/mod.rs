@@ -3,6 +3,7 @@
 //! Layer 6: above `process` and `calls`.
 
 mod access;
+mod aliases;
 mod birth;
 mod calling;
 mod context;
@@ -20,6 +21,7 @@ mod serving;
 mod streaming;
 
 pub use access::{Access, AsyncActor, HasRuntime, Tasks, has_runtime};
+pub use aliases::{PendingOf, ResultOf, SpawnErrorOf};
 pub use birth::Birth;
 pub use context::Context;
 pub use contract::{Actor, Frontend};

@@ -71,8 +71,8 @@ impl Remote {
 
     /// Asks the backend to end in order, and does not wait for it. Calls that come later fail.
     ///
-    /// [`stop`](Remote::stop) then waits, and forces. Where there is no room for the question now, it
-    /// will ask again.
+    /// [`stop`](Remote::stop) then waits, and forces: the time that it gives runs from this question. Where there is
+    /// no room for the question now, it will ask again.
     pub fn ask_to_stop(&self) {
         self.process.lives().ask_to_stop();
     }
@@ -127,7 +127,8 @@ pub fn stop_all<'remotes>(
     remotes: impl IntoIterator<Item = &'remotes Remote>,
 ) -> Vec<Result<Exit, StopError>> {
     let remotes: Vec<_> = remotes.into_iter().collect();
-    remotes.iter().for_each(|remote| remote.ask_to_stop());
+    // No other life begins behind the end of this one.
+    remotes.iter().for_each(|remote| remote.process.lives().close());
     let lives: Vec<_> = remotes.iter().map(|remote| &**remote.process.lives()).collect();
     end_together(&lives);
     remotes.iter().map(|remote| remote.stop()).collect()

@@ -15,7 +15,7 @@ use crate::link::{Interest, LinkEnd, Payload, SendError, Wake};
 use crate::wire::borrowed::Lent;
 use crate::wire::codec;
 use crate::wire::kind::Kind;
-use crate::wire::portable::Portable;
+use crate::wire::portable::{Is, Portable};
 
 /// One request being worked on, in the backend.
 pub struct Call<'call, A: Actor> {
@@ -54,13 +54,13 @@ impl<'call, A: Actor> Call<'call, A> {
     /// Answers with a value.
     #[inline]
     pub fn reply<T>(&self, value: T) -> Crossing<Answer<'call, T, Infallible>, T, Infallible> {
-        self.reply_result(Ok(value))
+        Crossing::new(Answer { replies: self.replies, result: Ok(value) })
     }
 
-    /// Answers with a value or an error.
+    /// Answers with a value or an error. Both are named, so that what leaves is what the frontend decodes.
     #[inline]
-    pub fn reply_result<T, E>(&self, result: Result<T, E>) -> Crossing<Answer<'call, T, E>, T, E> {
-        Crossing::new(Answer { replies: self.replies, result })
+    pub fn reply_result<T, E>(&self, result: impl Is<Result<T, E>>) -> Crossing<Answer<'call, T, E>, T, E> {
+        Crossing::new(Answer { replies: self.replies, result: result.into_it() })
     }
 
     /// Answers that something of the result cannot be sent.
@@ -71,17 +71,19 @@ impl<'call, A: Actor> Call<'call, A> {
     /// Answers with the owned form of what a method lent.
     pub fn reply_lent<L: Lent>(
         &self,
-        lent: L,
+        lent: impl Is<L>,
     ) -> Crossing<Answer<'call, L::Kept, Infallible>, L::Kept, Infallible> {
-        self.reply(lent.owned())
+        self.reply(lent.into_it().owned())
     }
 
-    /// Answers with the owned form of what a method lent, or with an error.
+    /// Answers with the owned form of what a method lent, or with an error, which is named like in
+    /// [`Call::reply_result`].
     pub fn reply_lent_result<L: Lent, E>(
         &self,
-        lent: Result<L, E>,
+        lent: impl Is<Result<L, E>>,
     ) -> Crossing<Answer<'call, L::Kept, E>, L::Kept, E> {
-        self.reply_result(lent.map(Lent::owned))
+        let result = lent.into_it().map(Lent::owned);
+        Crossing::new(Answer { replies: self.replies, result })
     }
 }
 

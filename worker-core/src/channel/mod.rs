@@ -26,6 +26,8 @@ mod end;
 mod errors;
 mod message;
 mod receiver;
+#[cfg(feature = "tokio")]
+mod room;
 mod sender;
 #[cfg(test)]
 mod tests;

@@ -49,6 +49,11 @@ pub(crate) struct Body {
     failure: OnceLock<Refusal>,
     /// When this program first saw that the process had ended.
     seen_ended: OnceLock<Moment>,
+    /// When it was first asked to end in order, found without its link, and sent SIGTERM: its times to end
+    /// run from these moments, however many threads wait for its end, and however often.
+    asked: OnceLock<Instant>,
+    link_lost: OnceLock<Instant>,
+    terminated: OnceLock<Instant>,
     end: OnceLock<(Exit, Option<Moment>)>,
     on_exit: Option<ExitListener>,
     /// Whether the listener has been told of the end.
@@ -104,6 +109,9 @@ impl Body {
             birth,
             failure: OnceLock::new(),
             seen_ended: OnceLock::new(),
+            asked: OnceLock::new(),
+            link_lost: OnceLock::new(),
+            terminated: OnceLock::new(),
             end: OnceLock::new(),
             on_exit: builder.on_exit.clone(),
             told: AtomicBool::new(false),
@@ -129,6 +137,9 @@ impl Body {
             birth,
             failure: OnceLock::new(),
             seen_ended: OnceLock::new(),
+            asked: OnceLock::new(),
+            link_lost: OnceLock::new(),
+            terminated: OnceLock::new(),
             end: OnceLock::new(),
             on_exit: None,
             told: AtomicBool::new(false),
@@ -244,19 +255,24 @@ impl Body {
         Ok(Some(self.end.get_or_init(|| self.receive_end()).clone()))
     }
 
-    /// Asks, then forces: SIGTERM at the end of the stop timeout, SIGKILL after one second more.
+    /// Forces what was asked to end: SIGTERM at the end of the stop timeout, SIGKILL after one second more.
     ///
-    /// The caller has asked already; `wait_briefly` waits for the end, as it likes, up to a moment.
+    /// `wait_briefly` waits for the end, as it likes, up to a moment.
     pub(crate) fn see_end(&self, mut wait_briefly: impl FnMut(Instant) -> Option<Exit>) -> io::Result<Exit> {
-        if let Some(exit) = wait_briefly(clock::after(self.stop_timeout)) {
+        if let Some(exit) = wait_briefly(self.ask()) {
             return Ok(exit);
         }
-        self.signal(Signal::SIGTERM)?;
-        if let Some(exit) = wait_briefly(Instant::now() + TERM_GRACE) {
+        let killed_at = self.terminate()?;
+        if let Some(exit) = wait_briefly(killed_at) {
             return Ok(exit);
         }
         self.kill()?;
         Ok(self.wait())
+    }
+
+    /// Notes that it is asked to end; gives when its time for that is over.
+    pub(super) fn ask(&self) -> Instant {
+        clock::later(*self.asked.get_or_init(Instant::now), self.stop_timeout)
     }
 
     /// Waits until the fork server has said whether there is a process.
@@ -283,9 +299,12 @@ impl Body {
         Ok(ended)
     }
 
-    /// Asks a process that did not end in time, by SIGTERM.
-    pub(super) fn terminate(&self) -> io::Result<()> {
-        self.signal(Signal::SIGTERM)
+    /// Asks a process that did not end in time, by SIGTERM, once; gives when its time for that is over too.
+    pub(super) fn terminate(&self) -> io::Result<Instant> {
+        if self.terminated.get().is_none() {
+            self.signal(Signal::SIGTERM)?;
+        }
+        Ok(*self.terminated.get_or_init(Instant::now) + TERM_GRACE)
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
@@ -382,33 +401,63 @@ impl Body {
         (Exit::new(self.pid(), &self.name, reason), self.seen_ended.get().copied())
     }
 
-    /// Finds out how the backend ended, once its link has.
-    pub(super) fn find_death(&self, ending: Ending) -> Death {
+    /// Finds out how the backend ended, once its link has; `None` when the deadline passed before it was gone.
+    pub(super) fn find_death(&self, ending: Ending, deadline: Option<Instant>) -> Option<Death> {
         if !self.is_ours() {
             let (exit, gone_at) = self.unknown_end();
-            return Death { exit, gone_at };
+            return Some(Death { exit, gone_at });
         }
-        // Its exit handlers run behind the end of its link, and belong to its time to stop.
         if self.keeper.is_elsewhere() {
-            return self.find_death_elsewhere();
+            return self.find_death_elsewhere(deadline);
         }
-        let gone_by = Instant::now().checked_add(self.stop_timeout.max(LINGER));
-        let lingers = ending == Ending::Broken || !self.ended_by(gone_by).unwrap_or(false);
-        if lingers {
-            // Alive without a link, or with one that cannot be trusted, it is of no use to anybody.
-            let _ = self.kill();
+        // One whose link cannot be trusted is of no use to anybody.
+        let is_forced =
+            if ending == Ending::Broken { self.kill().is_ok() } else { self.end_behind_link(deadline)? };
+        let until = if is_forced { None } else { deadline };
+        match self.wait_until(until) {
+            Ok(None) => None,
+            Ok(Some((exit, gone_at))) => Some(Death { exit, gone_at }),
+            Err(_) => {
+                let (exit, gone_at) = self.unknown_end();
+                Some(Death { exit, gone_at })
+            }
         }
-        let (exit, gone_at) = self.wait_until(None).ok().flatten().unwrap_or_else(|| self.unknown_end());
-        Death { exit, gone_at }
+    }
+
+    /// Gives a process that has closed its link its time to stop, then ends it by force: says whether it is
+    /// certainly about to be gone. `None` when the deadline passed first.
+    ///
+    /// Exit handlers and the last hook run behind the end of the link, and belong to the time to stop.
+    fn end_behind_link(&self, deadline: Option<Instant>) -> Option<bool> {
+        let wait = |until: Instant| {
+            let (first, is_given_up) = match deadline {
+                Some(deadline) if deadline < until => (deadline, true),
+                _ => (until, false),
+            };
+            match self.ended_by(Some(first)) {
+                Ok(true) => Some(true),
+                Ok(false) if is_given_up => None,
+                Ok(false) | Err(_) => Some(false),
+            }
+        };
+        let lost = *self.link_lost.get_or_init(Instant::now);
+        if wait(clock::later(lost, self.stop_timeout.max(LINGER)))? {
+            return Some(true);
+        }
+        let Ok(killed_at) = self.terminate() else { return Some(false) };
+        Some(wait(killed_at)? || self.kill().is_ok())
     }
 }
 
 impl Body {
     /// As [`Body::find_death`], for an actor that others hold too: it is theirs, and is not killed.
-    fn find_death_elsewhere(&self) -> Death {
-        match self.wait_until(Instant::now().checked_add(LINGER)) {
-            Ok(Some((exit, gone_at))) => Death { exit, gone_at },
-            _ => Death { exit: Exit::new(self.pid(), &self.name, ExitReason::LinkLost), gone_at: None },
+    fn find_death_elsewhere(&self, deadline: Option<Instant>) -> Option<Death> {
+        let lost = *self.link_lost.get_or_init(Instant::now);
+        let until = lost + LINGER;
+        match self.wait_until(Some(deadline.map_or(until, |deadline| deadline.min(until)))) {
+            Ok(Some((exit, gone_at))) => Some(Death { exit, gone_at }),
+            Ok(None) if deadline.is_some_and(|deadline| deadline < until) => None,
+            _ => Some(Death { exit: Exit::new(self.pid(), &self.name, ExitReason::LinkLost), gone_at: None }),
         }
     }
 }

@@ -197,10 +197,14 @@ impl Life {
         self.body.see_end(|until| self.client.wait_death(Some(until)))
     }
 
-    /// Asks the backend to end, if there is room to ask until then. Whether it got through shows in
-    /// whether it ends.
-    pub(super) fn ask_to_stop(&self, until: Instant) {
-        let _ = self.client.send_one_way(Kind::Stop, &|_| Ok(()), Some(until));
+    /// Asks the backend to end, if there is room to ask until then; says whether there is nothing more to ask.
+    pub(super) fn ask_to_stop(&self, until: Instant) -> bool {
+        let sent = self.client.send_one_way(Kind::Stop, &|_| Ok(()), Some(until));
+        let is_asked = !matches!(sent, Err(Fault::NotSentInTime));
+        if is_asked {
+            self.body.ask();
+        }
+        is_asked
     }
 
     /// Asks the backend to end, then forces it.

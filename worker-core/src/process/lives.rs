@@ -144,10 +144,15 @@ impl Lives {
 
     /// Asks the actor to end for good, and does not wait.
     pub(crate) fn ask_to_stop(&self) {
+        self.close();
+        self.with_current(|life| life.ask_to_stop(Instant::now()));
+    }
+
+    /// Lets no other life begin.
+    pub(crate) fn close(&self) {
         if let Current::Renewed(renewal) = &self.current {
             renewal.close();
         }
-        self.with_current(|life| life.ask_to_stop(Instant::now()));
     }
 
     /// Lives after the first.

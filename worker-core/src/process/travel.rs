@@ -94,7 +94,11 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
     };
     let body = Arc::new(Body::elsewhere(given, Herald::of(&ours), held));
     let watched = Arc::clone(&body);
-    let client = Client::new(ours, body.target(), Box::new(move |ending| watched.find_death(ending)));
+    let client = Client::new(
+        ours,
+        body.target(),
+        Box::new(move |ending, deadline| watched.find_death(ending, deadline)),
+    );
     let on_timeout = if travelling.kills_at_timeout { OnTimeout::Kill } else { OnTimeout::Abandon };
     Lives::new(Arc::new(Life { client: Arc::new(client), body }), on_timeout, None)
 }

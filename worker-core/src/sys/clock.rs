@@ -8,9 +8,13 @@ use nix::time::{ClockId, clock_gettime};
 
 /// The moment after so much time; where no clock goes that far, one that nobody will see.
 pub(crate) fn after(time: Duration) -> Instant {
+    later(Instant::now(), time)
+}
+
+/// As [`after`], from another moment than now.
+pub(crate) fn later(moment: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or_else(|| now + CENTURY)
+    moment.checked_add(time).unwrap_or_else(|| moment + CENTURY)
 }
 
 /// A moment that two processes can compare, in nanoseconds since the machine started.

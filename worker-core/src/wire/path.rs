@@ -1,6 +1,6 @@
 //! Paths as the bytes they are, so that one that is no UTF-8 crosses too.
 //! Not here: paths inside the user's own types, where serde insists on UTF-8.
-//! Layer 2: a serde `with` module for fields that the attribute knows to be paths.
+//! Layer 2: what serde's `with` names for fields that the attribute takes for paths.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,28 +10,27 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 
 use super::bytes::Bytes;
+use super::portable::Is;
 
 /// A type that is a path.
+///
+/// A value comes in as a `V` that stands for `Self`, as in [`ByValue`](super::field::ByValue), so that a type that is none is
+/// one error, at the type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is taken for a `std::path::Path` and is none",
+    label = "read by its name, since the attribute does not know types",
+    note = "a `Path` of your own is known by its module: write `shapes::Path`"
+)]
 pub trait Paths<'de>: Sized {
     /// Encodes the path as one block of bytes.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    fn serialize<V: Is<Self>, S: Serializer>(path: &V, serializer: S) -> Result<S::Ok, S::Error>;
     /// Decodes it.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
-/// Encodes a field that is a path.
-pub fn serialize<'de, T: Paths<'de>, S: Serializer>(path: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    path.serialize(serializer)
-}
-
-/// Decodes a field that is a path.
-pub fn deserialize<'de, T: Paths<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    T::deserialize(deserializer)
-}
-
 impl<'de: 'a, 'a> Paths<'de> for &'a Path {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.as_os_str().as_bytes())
+    fn serialize<V: Is<Self>, S: Serializer>(path: &V, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(path.it().as_os_str().as_bytes())
     }
 
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -40,8 +39,8 @@ impl<'de: 'a, 'a> Paths<'de> for &'a Path {
 }
 
 impl<'de> Paths<'de> for PathBuf {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Paths::serialize(&self.as_path(), serializer)
+    fn serialize<V: Is<Self>, S: Serializer>(path: &V, serializer: S) -> Result<S::Ok, S::Error> {
+        Paths::serialize(&path.it().as_path(), serializer)
     }
 
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -50,8 +49,8 @@ impl<'de> Paths<'de> for PathBuf {
 }
 
 impl<'de> Paths<'de> for Option<PathBuf> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Paths::serialize(&self.as_deref(), serializer)
+    fn serialize<V: Is<Self>, S: Serializer>(path: &V, serializer: S) -> Result<S::Ok, S::Error> {
+        Paths::serialize(&path.it().as_deref(), serializer)
     }
 
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -60,8 +59,8 @@ impl<'de> Paths<'de> for Option<PathBuf> {
 }
 
 impl<'de: 'a, 'a> Paths<'de> for Option<&'a Path> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Bytes::serialize(&self.map(|path| path.as_os_str().as_bytes()), serializer)
+    fn serialize<V: Is<Self>, S: Serializer>(path: &V, serializer: S) -> Result<S::Ok, S::Error> {
+        Bytes::serialize(&path.it().map(|path| path.as_os_str().as_bytes()), serializer)
     }
 
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -76,11 +75,11 @@ mod tests {
 
     #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
     struct Places<'a> {
-        #[serde(borrow, with = "crate::wire::path")]
+        #[serde(borrow, with = "Paths")]
         borrowed: &'a Path,
-        #[serde(with = "crate::wire::path")]
+        #[serde(with = "Paths")]
         owned: PathBuf,
-        #[serde(with = "crate::wire::path")]
+        #[serde(with = "Paths")]
         perhaps: Option<PathBuf>,
     }
 

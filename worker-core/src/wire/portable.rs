@@ -211,16 +211,21 @@ const IO_ERROR_KINDS: [io::ErrorKind; 35] = {
 };
 
 /// A return type that is a `Result`, also through an alias such as `std::io::Result<T>`.
+///
+/// A signature names the type's parts with [`Fallible::TAKEN`] of the same type as `TAKEN`. For a type that is none, the
+/// compiler refuses that constant, and a signature with a refused constant gives no further error where it is used.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is taken for a `Result` and is none",
     label = "neither `core::result::Result` nor an alias of it",
     note = "a return type whose name ends in `Result` is an alias of `core::result::Result`, unless the method is marked `#[infallible]`"
 )]
-pub trait Fallible {
+pub trait Fallible<const TAKEN: bool = true> {
     /// What a success holds.
     type Value;
     /// What a failure holds.
     type Error;
+    /// That it is one.
+    const TAKEN: bool;
 
     /// The result itself. It comes in as a `V` that stands for `Self`, so that the compiler blames this call, which the
     /// macro puts at the user's return type, for a `Self` that is none.
@@ -236,13 +241,19 @@ pub trait Fallible {
 impl<T, E> Fallible for Result<T, E> {
     type Value = T;
     type Error = E;
+    const TAKEN: bool = true;
 
     fn result<V: Is<Self>>(value: V) -> Result<T, E> {
         value.into_it()
     }
 }
 
-/// The type itself, by another name.
+/// The type itself, by another name: what a method returns, and what the attribute took its return type for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is taken for `{T}` and is none",
+    label = "read by its name, since the attribute does not know types",
+    note = "mark the method `#[fallible]` if this is an alias of `core::result::Result`, `#[infallible]` if it is a value like any other; a `Path` of your own is known by its module: write `shapes::Path`"
+)]
 pub trait Is<T> {
     /// The value itself.
     fn it(&self) -> &T;

@@ -152,7 +152,7 @@ pub(super) fn oneway(errors: &mut Errors, method: &Method) {
 
 /// `pub fn rows<T: Row>(&self) -> impl Iterator<Item = T>`
 pub(super) fn stream(errors: &mut Errors, method: &Method) {
-    if let (Reply::Stream(item), true) = (&method.reply, method.function.is_generic()) {
+    if let (Reply::Stream(_, item), true) = (&method.reply, method.function.is_generic()) {
         errors.at(
             item,
             "a generic method cannot stream: make its types parameters of the actor, `impl<T> Actor<T>`, or return \
@@ -163,7 +163,7 @@ pub(super) fn stream(errors: &mut Errors, method: &Method) {
 
 /// `#[fallible] pub fn clear(&mut self)`
 pub(super) fn said(errors: &mut Errors, method: &Method) {
-    if let (Some(said), Reply::Unit | Reply::Never | Reply::Lent(_) | Reply::Stream(_)) =
+    if let (Some(said), Reply::Unit | Reply::Never | Reply::Lent(_) | Reply::Stream(..)) =
         (&method.said, &method.reply)
     {
         let (attribute, name) = (shown(said.attribute.path()), &method.function.name);

@@ -38,7 +38,7 @@ pub(super) fn output(errors: &mut Errors, output: &ReturnType) {
         return;
     };
     let mut walk = Walk { errors, side: Side::Output };
-    if let Some(item) = streamed(ty) {
+    if let Some((_, item)) = streamed(ty) {
         return walk.visit_type(item);
     }
     match result(ty, None) {
@@ -119,7 +119,7 @@ impl Visit<'_> for Walk<'_> {
                 ),
             ),
             Type::ImplTrait(_) => {
-                self.errors.at(ty, format!("`{}` cannot be returned to another process: return `impl Iterator<Item = T>`, or a named type, such as a `Vec`", found()));
+                self.errors.at(ty, format!("`{}` cannot be returned to another process: return `impl Iterator<Item = T>` or `impl Stream<Item = T>`, or a named type, such as a `Vec`", found()));
             }
             Type::TraitObject(object) => {
                 let way_out = instead_of_object(object, self.side);

@@ -10,8 +10,8 @@ use syn::ext::IdentExt as _;
 use super::arms::Pattern;
 use super::messages::Marker;
 use super::{Expansion, arms, replies, tasks};
-use crate::model::{Constructor, Fallible, Function, Hook, HookKind, Method, Parameter};
-use crate::names;
+use crate::model::{Constructor, Function, Hook, HookKind, Method, Parameter};
+use crate::{names, words};
 
 /// `impl Actor for Decoder`.
 pub(super) fn implementation(expansion: &Expansion<'_>) -> TokenStream {
@@ -95,7 +95,7 @@ impl<'m> Message<'m> {
 fn make(expansion: &Expansion<'_>, constructors: &Message<'_>) -> TokenStream {
     let (runtime, never) = (expansion.runtime, constructors.never());
     let all = &expansion.actor.constructors;
-    let arms = all.iter().map(|constructor| make_arm(constructors.name, constructor));
+    let arms = all.iter().map(|constructor| make_arm(expansion, constructors.name, constructor));
     let allow = allow_deprecated(all.iter().map(|constructor| &constructor.function));
     emit! {
         #allow
@@ -108,26 +108,18 @@ fn make(expansion: &Expansion<'_>, constructors: &Message<'_>) -> TokenStream {
     }
 }
 
-fn make_arm(message: &Ident, constructor: &Constructor) -> TokenStream {
+fn make_arm(expansion: &Expansion<'_>, message: &Ident, constructor: &Constructor) -> TokenStream {
     let function = &constructor.function;
     let name = &function.name;
-    let span = names::at_output(function, "result").span();
-    arms::arms(
-        &Pattern::variant(message, function),
-        function,
-        &TokenStream::new(),
-        |values| match constructor.fallible {
-            Fallible::Never => emit!(birth.value(Self::#name(#values))),
-            Fallible::Error(_) | Fallible::Alias(_) => {
-                replies::carried(function, quote_spanned!(span=> birth.result(Self::#name(#values))))
-            }
-        },
-    )
+    let at = names::at_output(function, words::NEW).span();
+    arms::arms(&Pattern::variant(message, function), function, &TokenStream::new(), |values| {
+        replies::made(expansion, constructor, quote_spanned!(at=> Self::#name(#values)))
+    })
 }
 
 fn run(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
     let (runtime, never) = (expansion.runtime, requests.never());
-    let arms = expansion.plain_methods().map(|method| run_arm(runtime, requests.name, method));
+    let arms = expansion.plain_methods().map(|method| run_arm(expansion, requests.name, method));
     let allow = allow_deprecated(expansion.plain_methods().map(|method| &method.function));
     emit! {
         #allow
@@ -140,14 +132,16 @@ fn run(expansion: &Expansion<'_>, requests: &Message<'_>) -> TokenStream {
     }
 }
 
-fn run_arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
+fn run_arm(expansion: &Expansion<'_>, message: &Ident, method: &Method) -> TokenStream {
     let name = &method.function.name;
+    // What the compiler has against the call is about what comes of it, or about the bounds that it asks for.
+    let at = names::at_output(&method.function, words::NEW).span();
     arms::arms(
         &Pattern::variant(message, &method.function),
         &method.function,
         &emit!(call.context()),
         // Not `self.#name()`: that would find the trait's own method of the same name before one that takes `&self`.
-        |values| replies::answer(runtime, method, emit!(Self::#name(self, #values))),
+        |values| replies::answer(expansion, method, quote_spanned!(at=> Self::#name(self, #values))),
     )
 }
 

@@ -5,6 +5,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
+use syn::Type;
 
 use super::generics::Declared;
 use super::types::{self, Lifetimes};
@@ -16,11 +17,10 @@ use crate::{names, words};
 pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) -> TokenStream {
     let (runtime, function) = (expansion.runtime, &constructor.function);
     let (spawn, spawn_with) = (&constructor.spawn, &constructor.spawn_with);
-    let error = replies::constructor_error(&constructor.fallible, &expansion.actor.self_ty, runtime);
-    let docs = docs::spawn(expansion, function, error.is_some());
+    let error = replies::spawn_error(expansion, constructor);
+    let docs = docs::spawn(expansion, function, !matches!(constructor.fallible, Fallible::Never));
     let docs_with = docs::spawn_with(expansion, spawn);
-    let error = error.map(|error| emit!(<#error>));
-    let (attributes, visibility) = (attributes(function), &function.visibility);
+    let (attributes, visibility) = (attributes(function), names::generated_visibility(&function.visibility));
     let parameters = parameters(expansion, function);
     // Refused on a constructor, so this is for the skeleton only.
     let generics = Declared::new(&generic::own(expansion, function), None);
@@ -50,7 +50,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
     emit! {
         #docs
         #attributes
-        #visibility fn #spawn #declaration (#parameters) -> ::core::result::Result<Self, #runtime::SpawnError #error> #where_clause {
+        #visibility fn #spawn #declaration (#parameters) -> ::core::result::Result<Self, #error> #where_clause {
             #body
         }
         #docs_with
@@ -58,7 +58,7 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
         #visibility fn #spawn_with #declaration (
             builder: &#runtime::Builder,
             #parameters
-        ) -> ::core::result::Result<Self, #runtime::SpawnError #error> #where_clause {
+        ) -> ::core::result::Result<Self, #error> #where_clause {
             #body_with
         }
     }
@@ -66,31 +66,29 @@ pub(super) fn constructor(expansion: &Expansion<'_>, constructor: &Constructor) 
 
 /// The blocking method and its twin, or the one-way method alone.
 pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream {
-    let (runtime, function) = (expansion.runtime, &method.function);
-    let (value, error) = replies::reply(&method.reply, &expansion.actor.self_ty, runtime);
-    let docs = docs::call(expansion, method, error.is_some());
-    let call_error = error.as_ref().map(|error| emit!(<#error>));
-    let (attributes, visibility) = (attributes(function), &function.visibility);
+    if let Reply::Stream(_, item) = &method.reply {
+        return stream(expansion, method, &replies::item(expansion, item));
+    }
+    let function = &method.function;
+    let (call, call_async) = senders(method);
+    // Whatever the compiler has against these is about the return type.
+    let at = call.span();
+    let returned = replies::returned(expansion, method, &types::located(expansion.runtime, at));
+    let docs = docs::call(expansion, method, returned.fallible);
+    let (attributes, visibility) = (attributes(function), names::generated_visibility(&function.visibility));
     let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
     let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);
     let message = message(expansion, &expansion.actor.request, function);
-    if let Reply::Stream(_) = method.reply {
-        return stream(expansion, method, &value);
-    }
-    let (call, call_async) = senders(method);
-    // Whatever the compiler has against these is about the return type.
-    let at = call.span();
-    let runtime = types::located(runtime, at);
     let sent = quote_spanned!(at=> self.0.#call(&#message));
     let body = if method.oneway.is_some() { sent } else { replies::carried(function, sent) };
     let queued = replies::carried(function, quote_spanned!(at=> self.0.#call_async(&#message)));
     let (body, body_async) = (expansion.body(body), expansion.body(queued));
+    let (result, pending) = (&returned.result, &returned.pending);
     let blocking = quote_spanned! {at=>
         #docs
         #attributes
-        #visibility fn #name #declaration (&self, #parameters)
-            -> ::core::result::Result<#value, #runtime::CallError #call_error> #where_clause {
+        #visibility fn #name #declaration (&self, #parameters) -> #result #where_clause {
             #body
         }
     };
@@ -98,23 +96,24 @@ pub(super) fn method(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
         return blocking;
     }
     let (twin, docs) = (&method.twin, docs::twin(expansion, method));
-    let pending_error = error.map(|error| emit!(, #error));
     quote_spanned! {at=>
         #blocking
         #docs
         #attributes
-        #visibility fn #twin #declaration (&self, #parameters)
-            -> #runtime::Pending<#value #pending_error> #where_clause {
+        #visibility fn #twin #declaration (&self, #parameters) -> #pending #where_clause {
             #body_async
         }
     }
 }
 
 /// The method that gives a stream; it has no twin, for it does not wait.
-fn stream(expansion: &Expansion<'_>, method: &Method, item: &TokenStream) -> TokenStream {
+fn stream(expansion: &Expansion<'_>, method: &Method, item: &Type) -> TokenStream {
     let (runtime, function) = (expansion.runtime, &method.function);
-    let (docs, attributes, visibility) =
-        (docs::stream(expansion, method), attributes(function), &function.visibility);
+    let (docs, attributes, visibility) = (
+        docs::stream(expansion, method),
+        attributes(function),
+        names::generated_visibility(&function.visibility),
+    );
     let (name, parameters) = (names::generated(&function.name), parameters(expansion, function));
     let generics = Declared::new(&generic::own(expansion, function), None);
     let (declaration, where_clause) = (generics.declaration(None), &generics.where_clause);

@@ -82,9 +82,27 @@ pub(super) fn stream(expansion: &Expansion<'_>, method: &Method) -> TokenStream 
     } else {
         format!("Calls {source} in the backend; what it yields comes as a stream.")
     };
+    // Whoever holds a stream is told where it calls, not only on the stream's own page.
+    let meanwhile = match (expansion.actor.asyncness(), method.function.takes_all()) {
+        (Some(_), false) => {
+            "Until the stream has ended or is dropped, a method that takes `&mut self` waits, with all that is called \
+             after it; those that take `&self` are served."
+        }
+        _ => {
+            "Until the stream has ended or is dropped, the actor serves nobody else: a call by whoever holds the stream may \
+             wait for ever."
+        }
+    };
     let errors =
         format!("{error} when the request cannot be queued; later errors come in the stream, as its last.");
-    carried(&method.function.carried.docs, &otherwise, &errors)
+    let docs = &method.function.carried.docs;
+    let has_errors = docs.iter().filter_map(text).any(|text| text.contains("# Errors"));
+    if has_errors {
+        return carried(docs, &otherwise, &format!("{errors}\n\n{meanwhile}"));
+    }
+    let (first, meanwhile) = (lines(&otherwise), lines(&format!("\n{meanwhile}")));
+    let added = carried(&[], "", &errors);
+    emit!(#(#docs)* #first #meanwhile #added)
 }
 
 /// Of the method that does not wait.

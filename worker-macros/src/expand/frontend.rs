@@ -7,6 +7,7 @@ use syn::Visibility;
 
 use super::{Expansion, calls, docs};
 use crate::model::Actor;
+use crate::names;
 
 /// As many as clippy lets pass.
 const MANY_ARGUMENTS: usize = 7;
@@ -23,7 +24,8 @@ pub(super) fn frontend(expansion: &Expansion<'_>) -> TokenStream {
 
 fn structure(expansion: &Expansion<'_>) -> TokenStream {
     let (actor, runtime, cfgs) = (expansion.actor, expansion.runtime, expansion.cfgs());
-    let (name, self_ty, visibility) = (&actor.frontend, &actor.self_ty, visibility(actor));
+    let (name, self_ty, visibility) =
+        (&actor.frontend, &actor.self_ty, names::generated_visibility(&visibility(actor)));
     let (declaration, where_clause) =
         (expansion.generics.declaration(None), &expansion.generics.where_clause);
     let docs = docs::lines(&format!(

@@ -3,6 +3,7 @@
 //! Output: `struct DecoderPut<'a, T> { key: &'a str, value: T }` and how to run it on a `Decoder`.
 
 use proc_macro2::TokenStream;
+use quote::quote_spanned;
 use syn::visit_mut::VisitMut as _;
 use syn::{GenericParam, Generics, Ident, Lifetime, Type};
 
@@ -12,7 +13,7 @@ use super::messages::{fields, mentions};
 use super::types::{self, Lifetimes};
 use super::{Expansion, arms, docs, generics_of, replies};
 use crate::model::{Function, Method};
-use crate::names;
+use crate::{names, words};
 
 /// A function's own generics, with the actor's name for `Self`.
 pub(super) fn own(expansion: &Expansion<'_>, function: &Function) -> Generics {
@@ -116,11 +117,12 @@ fn invocation(expansion: &Expansion<'_>, message: &Message<'_>, method: &Method)
         GenericParam::Lifetime(_) => None,
     });
     let chosen = emit!(::<#(#chosen),*>);
+    let at = names::at_output(message.function, words::NEW).span();
     let structure = &message.name;
     let pattern =
         arms::Pattern { path: emit!(#structure), own: true, open: message.marker(&emit!(&())).is_some() };
     let arms = arms::arms(&pattern, message.function, &emit!(call.context()), |values| {
-        replies::answer(runtime, method, emit!(actor.#name #chosen (#values)))
+        replies::answer(expansion, method, quote_spanned!(at=> actor.#name #chosen (#values)))
     });
     emit! {
         #cfgs

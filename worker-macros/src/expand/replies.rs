@@ -2,74 +2,132 @@
 //! Input: `fn name(&self) -> Option<&str>`
 //! Output: `Option<::std::string::String>` on the frontend, and `call.reply_lent(self.name()).carry()` in the backend.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote_spanned;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, parse_quote, parse_quote_spanned};
+use syn::{GenericArgument, GenericParam, Lifetime, PathArguments, PathSegment, Type, parse_quote_spanned};
 
+use super::Expansion;
+use super::messages::mentions;
 use super::types::{self, Lifetimes, place};
-use crate::model::{Fallible, Function, Method, Reply};
+use crate::model::{Constructor, Fallible, Function, Method, Reply, Yields};
 use crate::names::{self, generated_at};
 use crate::parse::types::{bare, is_std, is_std_path, is_str};
 use crate::words;
 
-/// The value and the error of a reply as the frontend gives it back.
-pub(super) fn reply(
-    reply: &Reply,
-    self_ty: &Type,
-    runtime: &syn::Path,
-) -> (TokenStream, Option<TokenStream>) {
-    let placed = |ty: &Type| place(ty, &Lifetimes::Static, self_ty);
-    match reply {
+/// The reply of a method as the frontend gives it back.
+pub(super) struct Returned {
+    /// From the method that waits.
+    pub(super) result: TokenStream,
+    /// From its twin.
+    pub(super) pending: TokenStream,
+    /// The backend's method can fail.
+    pub(super) fallible: bool,
+}
+
+/// What the frontend's method and its twin return, every type of the runtime at the user's return type.
+pub(super) fn returned(expansion: &Expansion<'_>, method: &Method, runtime: &TokenStream) -> Returned {
+    let placed = |ty: &Type| place(ty, &Lifetimes::Static, &expansion.actor.self_ty);
+    let (value, error) = match &method.reply {
         Reply::Unit | Reply::Never => (emit!(()), None),
-        Reply::Value(ty) | Reply::Stream(ty) => {
-            let ty = placed(ty);
-            (emit!(#ty), None)
-        }
-        Reply::Lent(ty) => {
-            let ty = placed(&owned(ty));
-            (emit!(#ty), None)
-        }
-        Reply::Result(value, error) => {
-            let (value, error) = (placed(value), placed(error));
-            (emit!(#value), Some(emit!(#error)))
-        }
-        Reply::LentResult(value, error) => {
-            let (value, error) = (placed(&owned(value)), placed(error));
-            (emit!(#value), Some(emit!(#error)))
-        }
+        Reply::Value(ty) | Reply::Stream(_, ty) => (placed(ty).into_token_stream(), None),
+        Reply::Lent(ty) => (placed(&owned(ty)).into_token_stream(), None),
+        Reply::Result(value, error) => (placed(value).into_token_stream(), Some(placed(error))),
+        Reply::LentResult(value, error) => (placed(&owned(value)).into_token_stream(), Some(placed(error))),
         Reply::Alias(ty) => {
             let ty = placed(ty);
-            (part_of_alias(&ty, runtime, "Value"), Some(part_of_alias(&ty, runtime, "Error")))
+            let (result, pending) = (
+                alias(expansion, &method.function, &ty, "ResultOf"),
+                alias(expansion, &method.function, &ty, "PendingOf"),
+            );
+            return Returned { result, pending, fallible: true };
         }
+    };
+    let call_error = error.as_ref().map(|error| emit!(<#error>));
+    let pending_error = error.as_ref().map(|error| emit!(, #error));
+    let at = names::at_output(&method.function, words::RESULT).span();
+    Returned {
+        result: quote_spanned!(at=> ::core::result::Result<#value, #runtime::CallError #call_error>),
+        pending: quote_spanned!(at=> #runtime::Pending<#value #pending_error>),
+        fallible: error.is_some(),
     }
 }
 
-/// The error of a constructor.
-pub(super) fn constructor_error(
-    fallible: &Fallible,
-    self_ty: &Type,
-    runtime: &syn::Path,
-) -> Option<TokenStream> {
-    match fallible {
-        Fallible::Never => None,
+/// The item of a stream as the frontend gives it back.
+pub(super) fn item(expansion: &Expansion<'_>, item: &Type) -> Type {
+    place(item, &Lifetimes::Static, &expansion.actor.self_ty)
+}
+
+/// Why a constructor gave no actor: `SpawnError<OpenError>`.
+pub(super) fn spawn_error(expansion: &Expansion<'_>, constructor: &Constructor) -> TokenStream {
+    let (runtime, self_ty) = (expansion.runtime, &expansion.actor.self_ty);
+    match &constructor.fallible {
+        Fallible::Never => emit!(#runtime::SpawnError),
         Fallible::Error(ty) => {
             let ty = place(ty, &Lifetimes::Static, self_ty);
-            Some(emit!(#ty))
+            emit!(#runtime::SpawnError<#ty>)
         }
         Fallible::Alias(ty) => {
             let ty = place(ty, &Lifetimes::Static, self_ty);
-            Some(part_of_alias(&ty, runtime, "Error"))
+            alias(expansion, &constructor.function, &ty, "SpawnErrorOf")
         }
     }
 }
 
-/// A part of an alias of a result; a type of another sort is reported where it is written.
-fn part_of_alias(ty: &Type, runtime: &syn::Path, part: &str) -> TokenStream {
+/// `ResultOf<MyResult<T>>`: the parts of an alias of a result, for the compiler to see through. A type of another sort is
+/// reported where it is written, and by its constant nowhere else; types that are chosen later can stand in none.
+fn alias(expansion: &Expansion<'_>, function: &Function, ty: &Type, name: &str) -> TokenStream {
     let span = generated_at(ty.span());
-    let part = Ident::new(part, span);
-    quote_spanned!(span=> <#ty as #runtime::__private::Fallible>::#part)
+    let runtime = types::located(expansion.runtime, span);
+    let name = Ident::new(name, span);
+    if is_chosen_later(expansion, function, ty) {
+        quote_spanned!(span=> #runtime::__private::#name<#ty>)
+    } else {
+        let it = shown_at(ty, span);
+        quote_spanned!(span=> #runtime::__private::#name<#ty, { <#it as #runtime::__private::Fallible>::TAKEN }>)
+    }
+}
+
+/// Whether a type has parameters of the actor or of the method in it.
+fn is_chosen_later(expansion: &Expansion<'_>, function: &Function, ty: &Type) -> bool {
+    let tokens = ty.to_token_stream();
+    let mut parameters = expansion.actor.generics.params.iter().chain(&function.original.generics.params);
+    parameters.any(|parameter| match parameter {
+        GenericParam::Type(parameter) => mentions(&tokens, &parameter.ident),
+        GenericParam::Const(parameter) => mentions(&tokens, &parameter.ident),
+        GenericParam::Lifetime(_) => false,
+    })
+}
+
+/// What an alias of a result stands for. A type of another sort is refused in our words, and in the same as by its
+/// signature, so that the compiler says so once.
+fn seen_through(
+    expansion: &Expansion<'_>,
+    function: &Function,
+    ty: &Type,
+    user_call: TokenStream,
+) -> TokenStream {
+    let span = generated_at(ty.span());
+    let runtime = types::located(expansion.runtime, span);
+    let ty = place(ty, &Lifetimes::Static, &expansion.actor.self_ty);
+    if is_chosen_later(expansion, function, &ty) {
+        quote_spanned!(span=> #runtime::__private::Fallible::<true>::result(#user_call))
+    } else {
+        let it = shown_at(&ty, span);
+        quote_spanned!(span=> <#it as #runtime::__private::Fallible>::result(#user_call))
+    }
+}
+
+/// The type with all that the compiler says of it at one place. `$crate` stays, as only its own span tells which crate.
+fn shown_at(ty: &Type, span: Span) -> TokenStream {
+    let shown = |mut tree: TokenTree| {
+        if tree.to_string() != "$crate" {
+            tree.set_span(span);
+        }
+        tree
+    };
+    ty.to_token_stream().into_iter().map(shown).collect()
 }
 
 /// The owned form of what a method lends, as it would be written by hand.
@@ -117,31 +175,114 @@ fn owned_referent(ty: &Type) -> Type {
     }
 }
 
-/// The user's call, its value handed to the runtime in the way its type asks for.
-pub(super) fn answer(runtime: &syn::Path, method: &Method, user_call: TokenStream) -> TokenStream {
+/// The user's call, its value handed to the runtime in the way its type asks for. Types that were read by their names
+/// are named again, so that what leaves is what the frontend decodes.
+pub(super) fn answer(expansion: &Expansion<'_>, method: &Method, user_call: TokenStream) -> TokenStream {
     let how = match &method.reply {
         _ if method.oneway.is_some() => return user_call,
         Reply::Never => return user_call,
         Reply::Unit | Reply::Value(_) => "reply",
         Reply::Lent(_) => "reply_lent",
-        Reply::Stream(_) => "stream",
+        Reply::Stream(..) => "stream",
         Reply::Result(..) | Reply::Alias(_) => "reply_result",
         Reply::LentResult(..) => "reply_lent_result",
     };
     let how = names::at_output(&method.function, how);
-    let value = match &method.reply {
-        Reply::Stream(_) => {
+    let (mut types, mut value) = (None, user_call);
+    match &method.reply {
+        Reply::Stream(..) => {
             let items = Ident::new(words::ITEMS, how.span());
-            quote_spanned!(how.span()=> #items, #user_call)
+            value = quote_spanned!(how.span()=> #items, #value);
         }
-        // A type of another sort is to be refused in our words, at the type.
-        Reply::Alias(_) => {
-            let fallible = types::located(&parse_quote!(#runtime::__private::Fallible), how.span());
-            quote_spanned!(how.span()=> #fallible::result(#user_call))
+        Reply::Alias(ty) => value = seen_through(expansion, &method.function, ty, value),
+        Reply::Result(ok, error) => {
+            let (ok, error) = (elided(ok), elided(error));
+            types = Some(emit!(::<#ok, #error>));
         }
-        _ => user_call,
+        Reply::LentResult(ok, error) => {
+            let (ok, error) =
+                (lent_as(ok).map_or_else(|| emit!(_), ToTokens::into_token_stream), elided(error));
+            types = Some(emit!(::<#ok, #error>));
+        }
+        Reply::Lent(ty) => types = lent_as(ty).map(|ty| emit!(::<#ty>)),
+        _ => {}
+    }
+    carried(&method.function, quote_spanned!(how.span()=> call.#how #types(#value)))
+}
+
+/// A constructor's result, handed over like a method's.
+pub(super) fn made(
+    expansion: &Expansion<'_>,
+    constructor: &Constructor,
+    user_call: TokenStream,
+) -> TokenStream {
+    let how = names::at_output(&constructor.function, "result");
+    let made = match &constructor.fallible {
+        Fallible::Never => return emit!(birth.value(#user_call)),
+        Fallible::Alias(ty) => {
+            let result = seen_through(expansion, &constructor.function, ty, user_call);
+            quote_spanned!(how.span()=> birth.#how(#result))
+        }
+        Fallible::Error(error) => {
+            let error = elided(error);
+            quote_spanned!(how.span()=> birth.#how::<#error>(#user_call))
+        }
     };
-    carried(&method.function, quote_spanned!(how.span()=> call.#how(#value)))
+    carried(&constructor.function, made)
+}
+
+/// A type as it stands in a body, where lifetimes of the signature have no names.
+fn elided(ty: &Type) -> Type {
+    struct Elided;
+    impl VisitMut for Elided {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            if lifetime.ident != "static" {
+                *lifetime = Lifetime::new("'_", lifetime.span());
+            }
+        }
+    }
+    let mut ty = ty.clone();
+    Elided.visit_type_mut(&mut ty);
+    ty
+}
+
+/// What a method lends, by its full name, if its owned form was chosen by the name.
+fn lent_as(ty: &Type) -> Option<Type> {
+    struct Named(bool);
+    impl VisitMut for Named {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            let full: Option<Type> = match bare(ty) {
+                path if is_std_path(path) => {
+                    Some(parse_quote_spanned!(generated_at(path.span())=> ::std::path::Path))
+                }
+                path if is_std(path, "ffi", "OsStr") => {
+                    Some(parse_quote_spanned!(generated_at(path.span())=> ::std::ffi::OsStr))
+                }
+                path if is_std(path, "ffi", "CStr") => {
+                    Some(parse_quote_spanned!(generated_at(path.span())=> ::std::ffi::CStr))
+                }
+                _ => None,
+            };
+            match full {
+                Some(full) => (*ty, self.0) = (full, true),
+                None => visit_mut::visit_type_mut(self, ty),
+            }
+        }
+    }
+    let (mut ty, mut named) = (elided(ty), Named(false));
+    named.visit_type_mut(&mut ty);
+    named.0.then_some(ty)
+}
+
+/// The same for what a method of an actor with a runtime yields: whoever waits for room keeps no task from running.
+pub(super) fn streamed(method: &Method, yields: Yields, user_call: TokenStream) -> TokenStream {
+    let how = match yields {
+        Yields::Iterator => "stream_iter",
+        Yields::Stream(_) => "stream_async",
+    };
+    let how = names::at_output(&method.function, how);
+    let items = Ident::new(words::ITEMS, how.span());
+    carried(&method.function, quote_spanned!(how.span()=> call.#how(#items, #user_call).await))
 }
 
 /// `crossing.carry()`, which is blamed for a type that cannot cross: all of it stands at the user's return type.

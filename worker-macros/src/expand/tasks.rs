@@ -1,16 +1,17 @@
 //! An actor with `async` methods: its requests run as tasks.
 //! Input: `pub async fn fetch(&self, url: String) -> Page`
 //! Output: `FetcherRequest::Fetch { url } => call.reply(access.beside().fetch(url).await).carry(),`
+//! Not here: what answers are made of (`replies`).
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
-use syn::spanned::Spanned as _;
 
 use super::actor::{Message, allow_deprecated};
 use super::arms::Pattern;
 use super::{Expansion, arms, replies, types};
-use crate::model::Method;
+use crate::model::{Method, Reply};
 use crate::names::generated_at;
+use crate::{names, words};
 
 /// Instead of `run`: a life with a runtime.
 pub(super) fn life(expansion: &Expansion<'_>) -> TokenStream {
@@ -26,7 +27,7 @@ pub(super) fn life(expansion: &Expansion<'_>) -> TokenStream {
 pub(super) fn implementation(expansion: &Expansion<'_>, requests: &Message<'_>) -> Option<TokenStream> {
     let (actor, runtime) = (expansion.actor, expansion.runtime);
     // A build without tokio refuses it there.
-    let at = generated_at(actor.asyncness()?.span());
+    let at = generated_at(actor.asyncness()?);
     let located = types::located(runtime, at);
     let check = quote_spanned! {at=>
         const _: fn() = #located::__private::has_runtime::<#located::__private::Tasks>;
@@ -36,7 +37,7 @@ pub(super) fn implementation(expansion: &Expansion<'_>, requests: &Message<'_>) 
         (expansion.generics.declaration(None), &expansion.generics.where_clause);
     let methods = || expansion.plain_methods();
     let exclusive = methods().map(|method| exclusive(requests.name, method));
-    let arms = methods().map(|method| arm(runtime, requests.name, method));
+    let arms = methods().map(|method| arm(expansion, requests.name, method));
     let (never, never_run) = (requests.never(), requests.never());
     let allow = allow_deprecated(methods().map(|method| &method.function));
     let mutability = methods().any(|method| method.function.takes_all()).then(|| emit!(mut));
@@ -72,12 +73,18 @@ fn exclusive(message: &Ident, method: &Method) -> TokenStream {
     emit!(#(#cfgs)* #message::#variant { .. } => #takes_all,)
 }
 
-fn arm(runtime: &syn::Path, message: &Ident, method: &Method) -> TokenStream {
+fn arm(expansion: &Expansion<'_>, message: &Ident, method: &Method) -> TokenStream {
     let function = &method.function;
     let name = &function.name;
-    let access = if function.takes_all() { emit!(access.alone()) } else { emit!(access.beside()) };
-    let wait = function.original.asyncness.map(|_| emit!(.await));
+    // What the compiler has against the call is about what comes of it, or about the bounds that it asks for.
+    let at = names::at_output(function, words::NEW).span();
+    let access = if function.takes_all() { Ident::new("alone", at) } else { Ident::new("beside", at) };
+    let wait = function.original.asyncness.map(|_| quote_spanned!(at=> .await));
     arms::arms(&Pattern::variant(message, function), function, &emit!(call.context()), |values| {
-        replies::answer(runtime, method, emit!(#access.#name(#values) #wait))
+        let user_call = quote_spanned!(at=> access.#access().#name(#values) #wait);
+        match method.reply {
+            Reply::Stream(yields, _) => replies::streamed(method, yields, user_call),
+            _ => replies::answer(expansion, method, user_call),
+        }
     })
 }

@@ -192,11 +192,11 @@ pub(super) fn field_attribute(argument: &Argument, runtime: &str) -> TokenStream
             emit!(#[serde(with = #bytes)])
         }
         Carriage::Path if is_borrow => {
-            let path = with("path", &argument.ty);
+            let path = with("Paths", &argument.ty);
             emit!(#[serde(borrow, with = #path)])
         }
         Carriage::Path => {
-            let path = with("path", &argument.ty);
+            let path = with("Paths", &argument.ty);
             emit!(#[serde(with = #path)])
         }
         Carriage::Plain if is_borrow && !borrowed_by_serde(&argument.ty) => emit!(#[serde(borrow)]),

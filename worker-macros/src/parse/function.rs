@@ -46,7 +46,7 @@ pub(crate) fn add(errors: &mut Errors, actor: &mut Actor, function: &block::Func
         oneway if exported && has_self => {
             let reply = types::reply(&signature.output, said.as_ref());
             let mut digested = digest(function);
-            if let Reply::Stream(item) = &reply {
+            if let Reply::Stream(_, item) = &reply {
                 digested.parameters.push(items(&actor.runtime, item));
             }
             actor.methods.push(Method {

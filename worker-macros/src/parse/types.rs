@@ -10,7 +10,7 @@ use syn::{
     parse_quote_spanned,
 };
 
-use crate::model::{Carriage, Fallible, Reply, Said};
+use crate::model::{Carriage, Fallible, Reply, Said, Yields};
 use crate::words;
 
 /// The type without the invisible groups of `macro_rules!` fragments and without parentheses.
@@ -176,8 +176,8 @@ pub(crate) fn reply(output: &ReturnType, said: Option<&Said>) -> Reply {
         Type::Tuple(tuple) if tuple.elems.is_empty() => return Reply::Unit,
         _ => {}
     }
-    if let Some(item) = streamed(ty) {
-        return Reply::Stream(item.clone());
+    if let Some((yields, item)) = streamed(ty) {
+        return Reply::Stream(yields, item.clone());
     }
     match result(ty, said) {
         Some(Outcome::Parts(value, error)) if lent(value).is_some() => {
@@ -190,22 +190,27 @@ pub(crate) fn reply(output: &ReturnType, said: Option<&Said>) -> Reply {
     }
 }
 
-/// The `T` of `impl Iterator<Item = T>`.
-pub(crate) fn streamed(ty: &Type) -> Option<&Type> {
+/// The `T` of `impl Iterator<Item = T>` and of `impl Stream<Item = T>`, with which of them it is.
+pub(crate) fn streamed(ty: &Type) -> Option<(Yields, &Type)> {
     let Type::ImplTrait(imp) = bare(ty) else {
         return None;
     };
-    let iterator = imp.bounds.iter().find_map(|bound| match bound {
+    let (yields, source) = imp.bounds.iter().find_map(|bound| match bound {
         TypeParamBound::Trait(bound) => {
-            bound.path.segments.last().filter(|last| last.ident == words::ITERATOR)
+            let last = bound.path.segments.last()?;
+            match () {
+                () if last.ident == words::ITERATOR => Some((Yields::Iterator, last)),
+                () if last.ident == words::STREAM => Some((Yields::Stream(last.ident.span()), last)),
+                () => None,
+            }
         }
         _ => None,
     })?;
-    let PathArguments::AngleBracketed(arguments) = &iterator.arguments else {
+    let PathArguments::AngleBracketed(arguments) = &source.arguments else {
         return None;
     };
     arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::AssocType(item) if item.ident == words::ITEM => Some(&item.ty),
+        GenericArgument::AssocType(item) if item.ident == words::ITEM => Some((yields, &item.ty)),
         _ => None,
     })
 }
@@ -258,7 +263,9 @@ pub(crate) fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<
     };
     let arguments = type_arguments(segment).unwrap_or_default();
     match arguments.as_slice() {
-        [value, error] if segment.ident == words::RESULT => Some(Outcome::Parts(value, Cow::Borrowed(error))),
+        [value, error] if !is_said && segment.ident == words::RESULT => {
+            Some(Outcome::Parts(value, Cow::Borrowed(error)))
+        }
         [value] if !is_said && is_io_result(ty) => {
             let error = Type::Path(parse_quote_spanned!(ty.span()=> ::std::io::Error));
             Some(Outcome::Parts(value, Cow::Owned(error)))
@@ -270,12 +277,12 @@ pub(crate) fn result<'ty>(ty: &'ty Type, said: Option<&Said>) -> Option<Outcome<
     }
 }
 
-/// `io::Result<T>`: an alias in any other module is for the compiler to see through.
+/// `io::Result<T>` or `std::io::Result<T>`: an alias in any other module is for the compiler to see through.
 fn is_io_result(ty: &Type) -> bool {
     let Some(path) = path(ty) else { return false };
-    let mut names = path.segments.iter().rev().map(|segment| &segment.ident);
-    names.next().is_some_and(|last| last == words::RESULT)
-        && names.next().is_some_and(|module| module == "io")
+    let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    matches!(names.as_slice(), ["io", words::RESULT] | ["std", "io", words::RESULT])
 }
 
 /// Whether a function with this return type makes the actor, and how it can fail.

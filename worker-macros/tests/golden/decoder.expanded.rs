@@ -97,7 +97,7 @@ pub enum DecoderConstructor<'a> {
     /// Runs [`Decoder::open`].
     Open {
         /// Argument `path` of [`Decoder::open`].
-        #[serde(borrow, with = "::worker_core::__private::path")]
+        #[serde(borrow, with = "::worker_core::__private::Paths")]
         path: &'a Path,
     },
 }
@@ -108,15 +108,20 @@ impl ::worker_core::Actor for Decoder {
     fn make(constructor: Self::Constructor<'_>, birth: &::worker_core::Birth<Self>) {
         match constructor {
             DecoderConstructor::New { threads } => birth.value(Self::new(threads)),
-            DecoderConstructor::Open { path } => birth.result(Self::open(path)).carry(),
+            DecoderConstructor::Open { path } => {
+                birth.result::<OpenError>(Self::open(path)).carry()
+            }
         }
     }
     fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
             DecoderRequest::Decode { jpeg } => {
-                call.reply_result(Self::decode(self, jpeg)).carry()
+                call.reply_result::<Image, DecodeError>(Self::decode(self, jpeg)).carry()
             }
-            DecoderRequest::Read { n } => call.reply_result(Self::read(self, n)).carry(),
+            DecoderRequest::Read { n } => {
+                call.reply_result::<Vec<u8>, ::std::io::Error>(Self::read(self, n))
+                    .carry()
+            }
             DecoderRequest::Shift { by, others, tag, at } => {
                 call.reply(Self::shift(self, &by, &others, tag, at.as_deref())).carry()
             }

@@ -53,12 +53,17 @@ impl ::worker_core::Actor for Porter {
     fn run(&mut self, request: Self::Request<'_>, call: &::worker_core::Call<'_, Self>) {
         match request {
             PorterRequest::Copy { from, to } => {
-                call.reply_result(Self::copy(self, &from, to.as_deref())).carry()
+                call.reply_result::<
+                        u64,
+                        ::std::io::Error,
+                    >(Self::copy(self, &from, to.as_deref()))
+                    .carry()
             }
             PorterRequest::Watch { descriptor } => {
-                call.reply_result(
-                        Self::watch(self, ::std::os::fd::AsFd::as_fd(&descriptor)),
-                    )
+                call.reply_result::<
+                        OwnedFd,
+                        ::std::io::Error,
+                    >(Self::watch(self, ::std::os::fd::AsFd::as_fd(&descriptor)))
                     .carry()
             }
         }

@@ -73,7 +73,8 @@ impl ::worker_core::__private::AsyncActor for Fetcher {
     ) {
         match request {
             FetcherRequest::Fetch { url } => {
-                call.reply_result(access.beside().fetch(url).await).carry()
+                call.reply_result::<Page, FetchError>(access.beside().fetch(url).await)
+                    .carry()
             }
             FetcherRequest::Refresh => {
                 call.reply(access.alone().refresh(call.context()).await).carry()

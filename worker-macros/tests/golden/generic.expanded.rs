@@ -196,7 +196,7 @@ where
         match constructor {
             StoreConstructor::New => birth.value(Self::new()),
             StoreConstructor::FromParts { parts } => {
-                birth.result(Self::from_parts(parts)).carry()
+                birth.result::<::std::io::Error>(Self::from_parts(parts)).carry()
             }
         }
     }

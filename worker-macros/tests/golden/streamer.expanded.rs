@@ -72,6 +72,8 @@ impl StreamerFrontend {
     }
     /// Calls [`Streamer::rows`] in the backend; what it yields comes as a stream.
     ///
+    /// Until the stream has ended or is dropped, the actor serves nobody else: a call by whoever holds the stream may wait for ever.
+    ///
     /// # Errors
     ///
     /// [`CallError`](::worker_core::CallError) when the request cannot be queued; later errors come in the stream, as its last.

@@ -51,7 +51,8 @@ impl Dying {
     /// Finds out how the backend ended, notes it and wakes everybody.
     pub(crate) fn find_out(mut self) {
         if let Some(ending) = self.ending.take() {
-            self.client.die(ending);
+            // This thread may block, for as long as it takes.
+            self.client.die(ending, None);
         }
     }
 }
@@ -274,7 +275,7 @@ impl Client {
         Taken::Lap
     }
 
-    fn incoming(&self) -> MutexGuard<'_, Incoming> {
+    pub(super) fn incoming(&self) -> MutexGuard<'_, Incoming> {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 //! Not here: waiting without the lead (`super`).
 //! Layer 4: over `link::Incoming`.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::task::Waker;
 use std::thread::Thread;
 use std::time::Instant;
@@ -47,7 +47,7 @@ impl Client {
         state.take_lead();
         let mut room = state.room_wanted;
         drop(state);
-        let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut incoming = self.incoming();
         let mut gone = false;
         let mut timed_out = false;
         loop {
@@ -69,7 +69,7 @@ impl Client {
                     Ok(None) => break,
                     Err(_) => {
                         drop(incoming);
-                        self.die(Ending::Broken);
+                        self.die(Ending::Broken, None);
                         return Lead::LookAgain;
                     }
                 }
@@ -77,8 +77,12 @@ impl Client {
             // Only now, with everything taken in that it had replied before (C4).
             if gone {
                 drop(incoming);
-                self.die(Ending::Gone);
-                return Lead::LookAgain;
+                if self.die(Ending::Gone, deadline) {
+                    return Lead::LookAgain;
+                }
+                // It has closed its link and still takes its time to stop; whoever leads next goes on with it.
+                self.step_down(self.incoming(), None);
+                return Lead::TimedOut;
             }
             if timed_out {
                 self.step_down(incoming, None);
@@ -153,9 +157,11 @@ impl Client {
     }
 
     /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
+    ///
+    /// `false` when the deadline passed before the backend was gone; then the caller leads still.
     #[cold]
-    pub(super) fn die(&self, ending: Ending) {
-        let death = (self.find_death)(ending);
+    pub(super) fn die(&self, ending: Ending, deadline: Option<Instant>) -> bool {
+        let Some(death) = (self.find_death)(ending, deadline) else { return false };
         let mut state = self.state();
         state.death = Some(death);
         state.leading = false;
@@ -168,6 +174,7 @@ impl Client {
         // its turn yet cannot miss the notification.
         drop(self.sending());
         self.turn_free.notify_all();
+        true
     }
 }
 

@@ -79,8 +79,9 @@ pub(crate) enum Ending {
     Broken,
 }
 
-/// Finds out how the backend behind a link ended, and sees to it that it has.
-pub(crate) type FindDeath = Box<dyn Fn(Ending) -> Death + Send + Sync>;
+/// Finds out how the backend behind a link ended, and sees to it that it has; `None` when the deadline passed
+/// before it had. A backend may take its time to stop behind the end of its link.
+pub(crate) type FindDeath = Box<dyn Fn(Ending, Option<Instant>) -> Option<Death> + Send + Sync>;
 
 /// A call whose request has left.
 #[derive(Clone, Copy, Debug)]
@@ -437,8 +438,9 @@ impl Client {
     }
 
     #[cold]
-    fn must_be_dead(&self) -> Exit {
-        self.wait_death(None).expect("without a deadline only a death ends this wait")
+    /// What a send comes to that met the end of the other side: its death, unless the deadline passes first.
+    fn not_sent(&self, deadline: Option<Instant>) -> Fault {
+        self.wait_death(deadline).map_or(Fault::NotSentInTime, Fault::NotSent)
     }
 
     /// Tells a call that died with its backend whether it had left (see `Fault`).

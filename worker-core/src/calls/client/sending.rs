@@ -33,7 +33,7 @@ impl Client {
             Err(SendError::Memory(error)) => Err(Fault::Memory(error)),
             Err(SendError::Gone) => {
                 drop(sending);
-                Err(Fault::NotSent(self.must_be_dead()))
+                Err(self.not_sent(deadline))
             }
         }
     }
@@ -124,7 +124,7 @@ impl Client {
                 Err(SendError::Memory(error)) => return Err(Fault::Memory(error)),
                 Err(SendError::Gone) => {
                     drop(sending);
-                    return Err(Fault::NotSent(self.must_be_dead()));
+                    return Err(self.not_sent(deadline));
                 }
             }
         }

@@ -143,7 +143,7 @@ fn replies_without_end_keep_nobody_from_the_clock_or_from_a_death() {
         let client = Client::new(
             end,
             Arc::new(Target::new(1, "test")),
-            Box::new(move |_| Death { exit: exit.clone(), gone_at: None }),
+            Box::new(move |_, _| Some(Death { exit: exit.clone(), gone_at: None })),
         );
         let ticket = client.start(Kind::Request, &|_| Ok(()), None).unwrap();
         if is_alive {

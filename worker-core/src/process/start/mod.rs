@@ -195,7 +195,14 @@ fn prepare(
 fn connect(body: Body, ours: LinkEnd) -> (Client, Arc<Body>) {
     let body = Arc::new(body);
     let watched = Arc::clone(&body);
-    (Client::new(ours, body.target(), Box::new(move |ending| watched.find_death(ending))), body)
+    (
+        Client::new(
+            ours,
+            body.target(),
+            Box::new(move |ending, deadline| watched.find_death(ending, deadline)),
+        ),
+        body,
+    )
 }
 
 /// The name that was given, or that of the type; numbered where there are several of a kind.

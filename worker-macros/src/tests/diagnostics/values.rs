@@ -82,12 +82,41 @@ fn replies_are_values() {
     items(
         "pub fn a(&self) -> impl Display + '_ {}",
         &[(
-            "`impl Display + '_` cannot be returned to another process: return `impl Iterator<Item = T>`, or a named \
-            type, such as a `Vec`",
+            "`impl Display + '_` cannot be returned to another process: return `impl Iterator<Item = T>` or \
+            `impl Stream<Item = T>`, or a named type, such as a `Vec`",
             "impl Display + '_",
         )],
     );
     items("pub fn a(&mut self) -> impl Iterator<Item = Row> + '_ {}", &[]);
+    items("pub fn a(&mut self) -> impl Stream<Item = Row> + '_ {}", &[]);
+    items("pub async fn a(&self) -> impl Send + futures::stream::Stream<Item = Row> + use<'_> {}", &[]);
+    items(
+        "pub fn a(&self) -> impl Stream<Item = &Row> {} pub fn b(&self) -> impl Stream {} #[oneway] pub fn c(&self) -> impl Stream<Item = u8> {}",
+        &[
+            (
+                "a reply can lend `&T`, `Cow<T>`, and `Option` and `Vec` of them, found `&Row` inside another type: return an \
+                 owned value there",
+                "&Row",
+            ),
+            (
+                "`impl Stream` cannot be returned to another process: return `impl Iterator<Item = T>` or \
+                 `impl Stream<Item = T>`, or a named type, such as a `Vec`",
+                "impl Stream",
+            ),
+            (
+                "a one-way call has no reply, found `-> impl Stream<Item = u8>`: remove it, or remove `#[oneway]`",
+                "impl Stream<Item = u8>",
+            ),
+        ],
+    );
+    items(
+        "pub fn a<T: Row>(&self) -> impl Stream<Item = T> {}",
+        &[(
+            "a generic method cannot stream: make its types parameters of the actor, `impl<T> Actor<T>`, or return a \
+            `Vec`",
+            "T",
+        )],
+    );
     items(
         "pub fn a(&self) -> impl Iterator<Item = &mut Row> + '_ {} #[oneway] pub fn b(&self) -> impl Iterator<Item = u8> {}",
         &[

@@ -1,5 +1,5 @@
-//! What a method yields item by item: sent by the backend, taken by the program.
-//! Not here: the channel in between (`channel`), and the call around it (`handle`).
+//! What a method yields item by item, as the program takes it.
+//! Not here: how the backend sends it (`sending`, `tasks`), and the channel in between (`channel`).
 //! Layer 6: over `channel`.
 //!
 //! The items go through a channel of their own, which is bounded, and the call's reply is the end of the
@@ -9,34 +9,40 @@
 //!   is over, or its process is, and the reply of the call says which.
 //! * I2: the end is asked for when the channel has ended, and told once.
 
+#[cfg(feature = "tokio")]
+mod polled;
+mod sending;
+mod tasks;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::contract::Actor;
-use super::crossing::Crossing;
 use super::handle::Handle;
 use super::outcome::fault_error;
 use super::pending::Pending;
-use super::reply::{Answer, Call};
 use crate::calls::Fault;
-use crate::channel::{Receiver, RecvError, SendError, Sender, channel};
+use crate::channel::{Receiver, RecvError, Sender, channel};
 use crate::errors::{CallError, EncodeError};
 use crate::process::Process;
 
-/// What a method yields, one by one, as it comes: what a frontend gives for `impl Iterator`.
+/// What a method yields, one by one, as it comes: what a frontend gives for `impl Iterator` and `impl Stream`.
 ///
 /// The backend runs ahead, by as much as a channel holds (some 250 short items), and then waits. While it
-/// does, and until the iterator over there has ended, the actor serves nobody else: take the items soon,
-/// and do not call the actor in between.
+/// does, and until what yields over there has ended, the actor serves nobody else: take the items soon,
+/// and do not call the actor in between. In an actor with `async` methods, or one that returns `impl Stream`, only
+/// methods that take `&mut self` have to wait for a stream of one that takes `&self`.
 ///
-/// It ends with the first error, if there is one: [`CallError::Panicked`] if the iterator panicked,
+/// It ends with the first error, if there is one: [`CallError::Panicked`] if the method or what it returned panicked,
 /// [`CallError::Exited`] if the backend died, [`CallError::TimedOut`] if an item took longer than the
-/// frontend's timeout. Dropping it ends the iterator over there, at its next item at the latest, and the actor
-/// serves on.
+/// frontend's timeout. Dropping it ends what yields over there, and the actor serves on: an iterator at its next item
+/// at the latest, an `impl Stream` at once, also while it waits for its next item.
+///
+/// Where a `StreamExt` is in scope too, `next` could be either's: [`next_async`](Stream::next_async) is the one that is
+/// awaited.
 ///
 /// # Examples
 ///
@@ -71,9 +77,9 @@ pub struct Stream<T> {
     /// The channel has ended, and only the reply is to come.
     #[cfg(feature = "tokio")]
     is_over: bool,
-    /// The channel as the runtime watches it, since it was first polled.
+    /// The channel as a runtime watches it, since it was first polled there.
     #[cfg(feature = "tokio")]
-    watched: Option<tokio::io::unix::AsyncFd<std::sync::Arc<std::os::fd::OwnedFd>>>,
+    watched: Option<polled::Watched>,
 }
 
 impl<T: DeserializeOwned + 'static> Stream<T> {
@@ -120,77 +126,6 @@ impl<T: DeserializeOwned + 'static> Iterator for Stream<T> {
 
 impl<T: DeserializeOwned + 'static> std::iter::FusedIterator for Stream<T> {}
 
-#[cfg(feature = "tokio")]
-mod polled {
-    use std::future::poll_fn;
-    use std::os::fd::AsFd;
-    use std::pin::Pin;
-    use std::sync::Arc;
-    use std::task::{Context, Poll, ready};
-
-    use super::{CallError, DeserializeOwned, EncodeError, RecvError, Stream};
-    use crate::sys::runtime::register;
-
-    /// The items, for a task on tokio. The timeout of the frontend is for threads: use the runtime's own.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, and in one without its I/O driver.
-    impl<T: DeserializeOwned + 'static> futures_core::Stream for Stream<T> {
-        type Item = Result<T, CallError>;
-
-        fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            let this = self.get_mut();
-            loop {
-                let Some(end) = &mut this.end else { return Poll::Ready(None) };
-                if this.is_over {
-                    let result = ready!(Pin::new(end).poll(context));
-                    this.end = None;
-                    return Poll::Ready(result.err().map(Err));
-                }
-                match this.items.try_recv() {
-                    Ok(None) => {}
-                    Err(RecvError::Disconnected) => {
-                        this.is_over = true;
-                        continue;
-                    }
-                    received => return Poll::Ready(this.taken(received)),
-                }
-                let watched = match &mut this.watched {
-                    Some(watched) => watched,
-                    watched => {
-                        let ours = this.items.as_fd().try_clone_to_owned().map(Arc::new);
-                        match ours.and_then(register) {
-                            Ok(registered) => watched.insert(registered),
-                            Err(error) => {
-                                this.end = None;
-                                return Poll::Ready(Some(Err(CallError::Encode(EncodeError::new::<T>(
-                                    error,
-                                )))));
-                            }
-                        }
-                    }
-                };
-                // Cleared before the next look, so that what comes after it is a newer event.
-                if let Ok(mut event) = ready!(watched.poll_read_ready(context)) {
-                    event.clear_ready();
-                }
-            }
-        }
-    }
-
-    impl<T: DeserializeOwned + 'static> Stream<T> {
-        /// The next item, for a task; `next` is the iterator's, which blocks.
-        ///
-        /// # Panics
-        ///
-        /// As for polling it.
-        pub async fn next_async(&mut self) -> Option<Result<T, CallError>> {
-            poll_fn(|context| futures_core::Stream::poll_next(Pin::new(&mut *self), context)).await
-        }
-    }
-}
-
 impl<T> fmt::Debug for Stream<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Stream").field("ended", &self.end.is_none()).finish_non_exhaustive()
@@ -223,31 +158,5 @@ impl<A: Actor> Handle<A> {
             #[cfg(feature = "tokio")]
             watched: None,
         })
-    }
-}
-
-impl<'call, A: Actor> Call<'call, A> {
-    /// Sends what a method yields, and answers when that has ended, or nobody wants more.
-    pub fn stream<T: Serialize + 'static>(
-        &self,
-        items: Sender<T>,
-        yielded: impl Iterator<Item = T>,
-    ) -> Crossing<Answer<'call, (), Infallible>, (), Infallible> {
-        for item in yielded {
-            match items.send(item) {
-                Ok(()) => {}
-                Err(SendError::Encode(_, error)) => {
-                    self.not_encoded(&error);
-                    break;
-                }
-                Err(SendError::Io(_, error)) => {
-                    self.not_encoded(&EncodeError::new::<T>(error));
-                    break;
-                }
-                // Nobody wants more.
-                Err(_) => break,
-            }
-        }
-        self.reply(())
     }
 }
