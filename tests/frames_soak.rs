@@ -304,7 +304,7 @@ fn writers_die(overflow: Overflow, slots: usize, rounds: u64, most: u64) -> Resu
 
 fn main() -> Result<(), Box<dyn Error>> {
     let quick = std::env::args().any(|argument| argument == "--quick");
-    let (frames, rounds, most) = if quick { (50_000, 8, 2_000) } else { (1_500_000, 40, 20_000) };
+    let (frames, rounds, most) = if quick { (50_000, 8, 2_000) } else { (1_000_000, 40, 10_000) };
     if cfg!(debug_assertions) {
         println!("a build without optimisation: this takes a while");
     }

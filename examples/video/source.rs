@@ -202,7 +202,7 @@ mod tests {
         // Black, white; and red, the colours of which are shared by four pixels in the one, by none in the other.
         let small = b"YUV4MPEG2 W2 H2 F25:1 Ip A1:1 C420jpeg\nFRAME\n\x10\xeb\x10\xeb\x80\x80FRAME Xa=b\n\x51\x51\x51\x51\x5a\xf0";
         let (black, white) = ([0; 3], [255; 3]);
-        let red = [[254, 0, 0]; 4].concat();
+        let red = [[255, 0, 0]; 4].concat();
         let film = Temporary::new("420", None, small);
         assert_eq!(film.play(), [[black, white, black, white].concat(), red.clone()]);
         let full = [&b"YUV4MPEG2 W2 H2 C444\nFRAME\n"[..], &[0x51; 4], &[0x5a; 4], &[0xf0; 4]].concat();
