@@ -3,9 +3,13 @@
 //! `cargo run --example last_words`; with `--profile abort` every panic ends the process it happens in,
 //! and is told all the same.
 
+use std::env;
 use std::error::Error;
 
 use worker_core::{Builder, CallError, Exit, Output, process_actor};
+
+/// What the patient says when it panics.
+const WHY: &str = "the patient is out of patience";
 
 /// Ends in several ways.
 pub struct Patient;
@@ -41,8 +45,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let spawn = || PatientFrontend::spawn_with(&builder);
 
     let patient = spawn()?;
-    match patient.panic("the patient is out of patience") {
-        Err(CallError::Panicked(report)) => println!("a panic is told to its caller: it {report}"),
+    match patient.panic(WHY) {
+        Err(CallError::Panicked(report)) => {
+            println!("a panic is told to its caller: it {report}");
+            let place = report.location.split(':').next().unwrap_or_default();
+            let frames = report.backtrace.lines().count();
+            println!("it comes with a backtrace of {frames} lines");
+            let has_backtrace = env::var_os("RUST_BACKTRACE").is_some_and(|value| value == "0")
+                || report.backtrace.contains("Patient");
+            if report.message != WHY || !place.ends_with("last_words.rs") || !has_backtrace {
+                return Err(format!("not all of the panic was told: {report:?}").into());
+            }
+        }
         other => return Err(format!("a panic came back as {other:?}").into()),
     }
     if cfg!(panic = "abort") {

@@ -18,6 +18,8 @@ use worker_core::{Builder, ForkServer, process_actor};
 const BACKENDS: usize = 8;
 /// Where the fork server finds the name of the file.
 const FILE: &str = "PRELOAD_EXAMPLE_FILE";
+/// A backend that only reads has less than this for itself, whatever was loaded.
+const UNIQUE_MAX_BYTES: u64 = 2 << 20;
 /// What is made up takes about so much memory; a debug build makes up less.
 const MADE_UP_BYTES: usize = if cfg!(debug_assertions) { 32 << 20 } else { 256 << 20 };
 
@@ -187,6 +189,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for backend in &backends {
         let process = backend.process();
         let usage = process.usage();
+        if usage.unique > UNIQUE_MAX_BYTES {
+            return Err(format!("`{}` has {} bytes of its own", process.name(), usage.unique).into());
+        }
         println!(
             "{:<10} {:>7} {:>14.1} {:>18.1} {:>12.2}",
             process.name(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use worker_core::select::Key;
-use worker_core::{CallError, Pending, Receiver, Select, Sender, channel, process_actor};
+use worker_core::{CallError, Pending, Receiver, Select, Sender, channel_with_capacity, process_actor};
 
 /// Numbers up to which primes are counted.
 const LIMIT: u64 = 2_000_000;
@@ -20,7 +20,10 @@ const LIMIT: u64 = 2_000_000;
 const PRIMES: u64 = 148_933;
 const COUNTERS: u64 = 4;
 /// Numbers between two events.
-const STEP: u64 = 20_000;
+const STEP: u64 = 4_000;
+/// Room for events that nobody has read yet: fewer than a counter has to tell in the second half of its way. So none is
+/// at its end before it is seen half way, however long nobody looks.
+const EVENTS_BYTES: usize = 64 << 10;
 
 /// What a counter tells while it works.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,7 +78,7 @@ struct Task {
 impl Task {
     fn begin(range: (u64, u64), bar: ProgressBar, is_doomed: bool) -> Result<Self, Box<dyn Error>> {
         let counter = CounterFrontend::spawn()?;
-        let (sender, events) = channel()?;
+        let (sender, events) = channel_with_capacity(EVENTS_BYTES)?;
         let result = Some(counter.count_async(range.0, range.1, sender));
         bar.set_prefix(format!("pid {}", counter.process().pid()));
         Ok(Self { counter, range, events, result, bar, is_doomed })

@@ -33,8 +33,8 @@ fn tracer_of(pid: u32) -> u32 {
 
 #[test]
 #[ignore = "needs gdb; run it by `.ci/run debugger`"]
-fn gdb_attaches_to_a_backend_that_waits_and_lets_it_go_on() {
-    const NAME: &str = "gdb_attaches_to_a_backend_that_waits_and_lets_it_go_on";
+fn gdb_attaches_to_a_backend_that_waits_and_stops_it_in_its_constructor() {
+    const NAME: &str = "gdb_attaches_to_a_backend_that_waits_and_stops_it_in_its_constructor";
     let _watchdog = watchdog();
     if rerun::is_copy_for(NAME) {
         return attach();
@@ -44,6 +44,12 @@ fn gdb_attaches_to_a_backend_that_waits_and_lets_it_go_on() {
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
+/// The command for a breakpoint at this line of this file.
+fn break_at(wanted: &str) -> String {
+    let at = include_str!("debugger.rs").lines().position(|line| line.trim() == wanted).unwrap();
+    format!("break {}:{}", file!(), at + 1)
+}
+
 fn attach() {
     let waiting = thread::spawn(|| PatientFrontend::spawn_with(&Builder::new().name("patient"), 7).unwrap());
     let mut pid = 0;
@@ -51,9 +57,13 @@ fn attach() {
         pid = processes::waiting_for_debugger("patient").unwrap_or(0);
         pid != 0
     });
-    // What the message of the backend says: attach, then `continue`. Before that, a look at where it is.
+    // What the message of the backend says: attach, then `continue`. Before that, a look at where it is, and a
+    // breakpoint in the constructor: no code of the user has run yet.
+    let (new, secret) = (break_at("Self { secret }"), break_at("self.secret"));
+    let commands = ["backtrace", &new, &secret, "continue", "continue", "continue"];
     let gdb = Command::new("gdb")
-        .args(["-nx", "-batch", "-p", &pid.to_string(), "-ex", "backtrace", "-ex", "continue"])
+        .args(["-nx", "-batch", "-p", &pid.to_string()])
+        .args(commands.iter().flat_map(|command| ["-ex", command]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,5 +76,7 @@ fn attach() {
     let output = gdb.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(text.contains("wait_for_continue"), "it was found where it waits: {text}");
+    let stops: Vec<_> = ["Breakpoint 1, ", "Breakpoint 2, "].iter().map(|stop| text.find(stop)).collect();
+    assert!(stops.iter().all(Option::is_some) && stops[0] < stops[1], "{text}");
     assert!(text.contains("exited normally"), "{text}");
 }

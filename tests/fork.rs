@@ -9,13 +9,18 @@ use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
 use support::eventually;
 use support::processes::{self, Entry};
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, RecvError, WriteError};
 use worker_core::{
-    Builder, CallError, Context, ExitReason, Group, Handle, Limits, Restart, SpawnError, StartMethod,
-    Strategy, process_actor,
+    Builder, CallError, Context, ExitReason, Group, Handle, Limits, Link, Receiver,
+    RecvError as ChannelRecvError, Restart, SendError, Sender, SpawnError, StartMethod, Strategy, channel,
+    process_actor,
 };
+
+const LONG: Duration = Duration::from_secs(60);
 
 pub struct Table {
     rows: Arc<Vec<u64>>,
@@ -71,7 +76,10 @@ const TESTS: &[(&str, fn())] = &[
     ("no_frontend_is_held_by_a_fork", no_frontend_is_held_by_a_fork),
     ("no_end_of_a_ring_is_held_by_a_fork", no_end_of_a_ring_is_held_by_a_fork),
     ("an_end_that_came_along_has_no_part_in_its_ring", an_end_that_came_along_has_no_part_in_its_ring),
+    ("no_end_of_a_channel_is_held_by_a_fork", no_end_of_a_channel_is_held_by_a_fork),
+    ("an_end_of_a_channel_that_came_along_says_so", an_end_of_a_channel_that_came_along_says_so),
     ("a_frontend_that_came_along_is_of_no_use", a_frontend_that_came_along_is_of_no_use),
+    ("a_fork_by_hand_has_no_part_in_any_conversation", a_fork_by_hand_has_no_part_in_any_conversation),
     ("a_fork_is_restarted_by_its_constructor", a_fork_is_restarted_by_its_constructor),
     ("a_closure_is_restarted_by_nobody", a_closure_is_restarted_by_nobody),
     ("members_of_a_group_may_be_forks", members_of_a_group_may_be_forks),
@@ -213,6 +221,60 @@ fn an_end_that_came_along_has_no_part_in_its_ring() {
     drop(first_reader);
 }
 
+fn no_end_of_a_channel_is_held_by_a_fork() {
+    let (sender, receiver) = channel::<u32>().unwrap();
+    let clone = sender.clone();
+    let (other_sender, other_receiver) = channel::<u32>().unwrap();
+    let table = TableFrontend::spawn_with(&forked(), 3).unwrap();
+    sender.send(1).unwrap();
+    drop((sender, clone, other_receiver));
+    // Held in the fork as well, neither end would show to the other that it is gone.
+    assert_eq!(receiver.recv_timeout(LONG).unwrap(), Some(1));
+    assert!(matches!(receiver.recv_timeout(LONG), Err(ChannelRecvError::Disconnected)));
+    assert!(matches!(other_sender.send_timeout(1, LONG), Err(SendError::Disconnected(1))));
+    assert_eq!(table.sum().unwrap(), 3);
+}
+
+/// Has ends of channels that came along, and gets some as it should.
+pub struct Listener {
+    sender: Sender<u32>,
+    receiver: Receiver<u32>,
+}
+
+#[process_actor]
+impl Listener {
+    pub fn new(sender: Sender<u32>, receiver: Receiver<u32>) -> Self {
+        Self { sender, receiver }
+    }
+
+    pub fn errors(&self) -> (String, String) {
+        (self.sender.send(1).unwrap_err().to_string(), self.receiver.recv().unwrap_err().to_string())
+    }
+
+    pub fn double(&self, from: Receiver<u32>, to: Sender<u32>) {
+        from.iter().for_each(|value| to.send(2 * value).unwrap());
+    }
+}
+
+fn an_end_of_a_channel_that_came_along_says_so() {
+    let (sender, _receiver) = channel().unwrap();
+    let (_sender, receiver) = channel().unwrap();
+    let closure = move || Listener { sender, receiver };
+    let listener = ListenerFrontend::from(Handle::fork(&Builder::new(), closure).unwrap());
+    let errors = listener.errors().unwrap();
+    for error in [errors.0, errors.1] {
+        assert!(error.contains("give the backend its own as an argument"), "{error}");
+    }
+    let (numbers, from) = channel().unwrap();
+    let (to, doubled) = channel().unwrap();
+    let doubling = listener.double_async(from, to);
+    numbers.send(21).unwrap();
+    drop(numbers);
+    assert_eq!(doubled.iter().collect::<Vec<_>>(), [42]);
+    doubling.wait().unwrap();
+    assert!(listener.stop().unwrap().is_clean());
+}
+
 /// Has a frontend that it was not sent.
 pub struct Heir {
     table: Option<TableFrontend>,
@@ -239,6 +301,28 @@ fn a_frontend_that_came_along_is_of_no_use() {
     assert!(error.starts_with("the request was not sent: backend `Table`"), "{error}");
     assert!(heir.stop().unwrap().is_clean());
     assert_eq!(table.sum().unwrap(), 45, "the actor has noticed nothing of it");
+}
+
+fn a_fork_by_hand_has_no_part_in_any_conversation() {
+    for link in [Link::SharedMemory, Link::Socket] {
+        let table = TableFrontend::spawn_with(&Builder::new().link(link), 10).unwrap();
+        assert_eq!(table.sum().unwrap(), 45);
+        // SAFETY: this program has one thread.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                let refused = matches!(table.sum(), Err(CallError::NotSent(_)));
+                // Also what a drop sends, and ends, is nobody's there.
+                drop(table);
+                // SAFETY: it ends this process and nothing else.
+                unsafe { libc::_exit(i32::from(!refused)) }
+            }
+            ForkResult::Parent { child } => {
+                assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0), "{link:?}");
+            }
+        }
+        assert_eq!(table.sum().unwrap(), 45, "the actor has noticed nothing of it");
+        assert!(table.stop().unwrap().is_clean());
+    }
 }
 
 fn restarting() -> Restart {

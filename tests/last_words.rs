@@ -6,11 +6,15 @@ mod support;
 
 use std::io::Write;
 use std::process::{self, Command};
-use std::{hint, io};
+use std::{fs, hint, io};
 
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{Signal, raise};
-use support::watchdog;
-use worker_core::{Builder, CallError, Exit, ExitReason, Output, process_actor};
+use support::{rerun, scratch_file, watchdog};
+use worker_core::{Builder, CallError, Exit, ExitReason, Limits, Output, process_actor};
+
+/// How long a core file may be here.
+const CORE_BYTES: u64 = 256 << 20;
 
 pub struct Speaker;
 
@@ -136,8 +140,40 @@ fn a_stack_that_was_used_up_is_told_apart() {
     assert!(matches!(exit.reason, ExitReason::Signal { signal, .. } if signal == Signal::SIGSEGV as i32));
     assert!(!exit.stack_overflow, "{exit}");
 
+    // No other thread has a stack of its own for the handler, so there it is a wrong access like any other.
     let exit = exit_of(speaker().use_up_the_stack_of_a_thread());
-    assert!(matches!(exit.reason, ExitReason::Signal { .. }), "{exit}");
+    assert!(matches!(exit.reason, ExitReason::Signal { signal, .. } if signal == Signal::SIGSEGV as i32));
+    assert!(!exit.stack_overflow, "{exit}");
+}
+
+#[test]
+fn a_core_file_is_told_where_there_is_one() {
+    const NAME: &str = "a_core_file_is_told_where_there_is_one";
+    let _watchdog = watchdog();
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    if hard < CORE_BYTES || pattern.trim().is_empty() || pattern.starts_with(['|', '/']) {
+        // A helper program or a far folder may refuse, which is no affair of ours. Past the capture of the harness.
+        let what = format!("core files go to `{}`, at most {hard} bytes", pattern.trim());
+        return writeln!(io::stderr(), "{NAME}: SKIPPED, {what}").unwrap();
+    }
+    // In a directory of its own, in which the file can be looked for.
+    rerun::alone(NAME, || {
+        let crash = |limit: u64| {
+            let builder = Builder::new().limits(Limits::new().core_dump(limit));
+            exit_of(SpeakerFrontend::spawn_with(&builder).unwrap().raise(Signal::SIGABRT as i32)).reason
+        };
+        let signal = Signal::SIGABRT as i32;
+        assert_eq!(crash(0), ExitReason::Signal { signal, core_dumped: false });
+
+        let folder = scratch_file("cores");
+        fs::create_dir(&folder).unwrap();
+        std::env::set_current_dir(&folder).unwrap();
+        assert_eq!(crash(CORE_BYTES), ExitReason::Signal { signal, core_dumped: true });
+        let cores = fs::read_dir(&folder).unwrap().count();
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(cores, 1, "and it is there");
+    });
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigHandler, Signal, kill, killpg};
 use support::processes::{self, Entry, signal};
-use support::{eventually, eventually_within, rerun, scratch_file, watchdog};
+use support::{eventually, eventually_within_undisturbed, rerun, scratch_file, watchdog};
 use worker_core::{CallError, ExitReason, SpawnError, process_actor};
 
 /// What was promised for the time after the program's end.
@@ -112,6 +112,15 @@ const MARK: &str = "WORKER_TESTS_MARK";
 fn start(test: &str) -> Running {
     let mark = scratch_file(test).display().to_string();
     let mut command = rerun::copy_of(test);
+    // Whoever runs the tests in the background may have them ignore Ctrl-C, which is inherited; the program is one
+    // that does not.
+    let heed = || {
+        // SAFETY: one system call between fork and exec, without a handler.
+        unsafe { nix::sys::signal::signal(Signal::SIGINT, SigHandler::SigDfl) }?;
+        Ok(())
+    };
+    // SAFETY: the closure makes one system call, which may be made between fork and exec.
+    unsafe { command.pre_exec(heed) };
     let mut child = command.env(MARK, &mark).process_group(0).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(output.any(|line| line.unwrap() == "ready"), "`{test}` gets ready");
@@ -128,7 +137,7 @@ impl Running {
         let memory: BTreeSet<_> = self.family().into_iter().flat_map(processes::link_inodes_of).collect();
         end(self.child.id());
         self.child.wait().unwrap();
-        eventually_within(PROMISED, "the whole family is gone", || self.family().is_empty());
+        eventually_within_undisturbed(PROMISED, "the whole family is gone", || self.family().is_empty());
         assert!(processes::link_inodes().is_disjoint(&memory), "memory is still mapped");
     }
 }
@@ -236,7 +245,7 @@ fn ctrl_c_belongs_to_the_program() {
     killpg(processes::to_pid(running.child.id()), Signal::SIGINT).unwrap();
     assert!(running.output.any(|line| line.unwrap() == "in order"));
     assert!(running.child.wait().unwrap().success());
-    eventually_within(PROMISED, "the whole family is gone", || running.family().is_empty());
+    eventually_within_undisturbed(PROMISED, "the whole family is gone", || running.family().is_empty());
 }
 
 #[test]

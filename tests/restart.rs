@@ -427,6 +427,32 @@ fn a_listener_may_call_the_actor_whose_end_it_is_told() {
 }
 
 #[test]
+fn a_listener_that_panics_ends_nothing_else() {
+    let _watchdog = watchdog();
+    let (sender, exits) = mpsc::channel();
+    let builder = restarting().on_exit(move |exit| {
+        sender.send(exit.pid).unwrap();
+        panic!("the listener panics, on purpose");
+    });
+    let worker = WorkerFrontend::spawn_with(&builder, 0).unwrap();
+    for _ in 0..3 {
+        kill(&worker);
+        assert_eq!(worker.add(1).unwrap(), 1);
+    }
+    // In a task the end is found on a thread that sends for it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            kill(&worker);
+            let (first, second) = (worker.add_async(1), worker.add_async(1));
+            assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 2));
+        }
+    });
+    worker.stop().unwrap();
+    assert_eq!(exits.try_iter().count(), 7);
+}
+
+#[test]
 fn eight_callers_and_many_deaths_give_answers_or_typed_errors_and_nothing_wrong() {
     let _watchdog = watchdog();
     let builder = Builder::new()

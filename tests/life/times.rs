@@ -3,11 +3,11 @@
 //! Layer: over `actor` and `report`.
 
 use std::error::Error;
-use std::sync::Barrier;
+use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use worker_core::{Builder, CallError, OnTimeout, Restart, stop_all};
+use worker_core::{Builder, CallError, ExitReason, ForkServer, OnTimeout, Restart, stop_all};
 
 use crate::Effort;
 use crate::actor::KeeperFrontend;
@@ -51,6 +51,14 @@ pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error
     let stopped = stop_slow_ones(effort.slow_actors)?;
     let goal = Goal::AtMost(micros(STOP) * 1.5);
     row(format!("stop of {} that need 1 s each", effort.slow_actors), vec![stopped], None, goal);
+    let forced = stop_stuck_ones(effort.slow_actors)?;
+    // Its time to stop, and a second after SIGTERM.
+    let goal = Goal::AtMost(micros(STOP) * 2.5);
+    row(format!("stop of {} that never end, 1 s to stop", effort.slow_actors), vec![forced], None, goal);
+
+    let (loaded, bare) = spawns_from_servers(effort.rounds)?;
+    let bare = Some(("the same with nothing loaded", bare));
+    row("spawn with 256 MiB preloaded, to first answer".to_owned(), loaded, bare, Goal::Times(1.5));
     Ok(())
 }
 
@@ -136,6 +144,31 @@ fn restarts_in_a_row(count: u32) -> Result<(f64, f64), Box<dyn Error>> {
     Ok((tenths[0], tenths[9]))
 }
 
+/// Of one server that has loaded much, and one that has loaded nothing, in turns.
+fn spawns_from_servers(rounds: usize) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
+    let servers = [ForkServer::with_preload(load_much)?, ForkServer::with_preload(|| {})?];
+    let builders = servers.each_ref().map(|server| Builder::new().fork_server(server));
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        for (builder, times) in builders.iter().zip(&mut times) {
+            let start = Instant::now();
+            let keeper = KeeperFrontend::spawn_with(builder, 3)?;
+            let answer = keeper.times(7)?;
+            let taken = start.elapsed();
+            keeper.stop()?;
+            times.push(check(answer, taken)?);
+        }
+    }
+    let [loaded, bare] = times;
+    Ok((loaded, bare))
+}
+
+static LOADED: OnceLock<Vec<u8>> = OnceLock::new();
+
+fn load_much() {
+    LOADED.get_or_init(|| vec![7; 256 << 20]);
+}
+
 fn check(answer: u64, taken: Duration) -> Result<f64, Box<dyn Error>> {
     if answer == 21 { Ok(micros(taken)) } else { Err(format!("three times seven is {answer}").into()) }
 }
@@ -149,6 +182,23 @@ fn stop_slow_ones(count: usize) -> Result<f64, Box<dyn Error>> {
         let exit = exit?;
         if !exit.is_clean() {
             return Err(format!("a slow actor was not stopped in order: {exit}").into());
+        }
+    }
+    Ok(micros(taken))
+}
+
+fn stop_stuck_ones(count: usize) -> Result<f64, Box<dyn Error>> {
+    let builder = Builder::new().stop_timeout(STOP);
+    let for_ever = Duration::from_secs(3600);
+    let stuck: Vec<_> =
+        (0..count).map(|_| KeeperFrontend::spawn_slow_with(&builder, for_ever)).collect::<Result<_, _>>()?;
+    let start = Instant::now();
+    let exits = stop_all(stuck.iter().map(|keeper| &**keeper));
+    let taken = start.elapsed();
+    for exit in exits {
+        let exit = exit?;
+        if !matches!(exit.reason, ExitReason::Signal { .. }) {
+            return Err(format!("an actor that never ends was not ended by force: {exit}").into());
         }
     }
     Ok(micros(taken))

@@ -26,8 +26,19 @@ impl Probe {
         Err("broken on purpose".to_owned())
     }
 
+    /// Fails with what the process is limited to while the constructor runs.
+    pub fn limited() -> Result<Self, String> {
+        let read = |file: &str| fs::read_to_string(format!("/proc/self/{file}")).unwrap();
+        Err([read("limits"), read("status"), read("stat")].concat())
+    }
+
     pub fn pid(&self) -> u32 {
         process::id()
+    }
+
+    /// Uses some processor time.
+    pub fn work(&self) -> u64 {
+        (0..20_000_000_u64).fold(0, |sum, number| std::hint::black_box(sum ^ number))
     }
 
     /// Where a static of the program lies.
@@ -71,9 +82,10 @@ impl Probe {
         Ok(())
     }
 
-    pub fn limit(&self, name: &str) -> String {
-        let limits = fs::read_to_string("/proc/self/limits").unwrap();
-        limits.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
+    /// Opens so many descriptors at once.
+    pub fn open(&self, count: usize) -> Result<(), String> {
+        let files: Result<Vec<_>, _> = (0..count).map(|_| fs::File::open("/dev/null")).collect();
+        files.map(drop).map_err(|error| error.to_string())
     }
 
     pub fn status(&self, name: &str) -> String {

@@ -169,13 +169,13 @@ impl<'link> Replies<'link> {
             self.answered.set(true);
             return Ok(());
         }
-        let LinkEnd { outgoing, incoming, outbox, peer } = &mut *link;
+        let LinkEnd { outgoing, incoming, outbox, peer, number } = &mut *link;
         loop {
             match outgoing.send(kind, self.id, payload) {
                 Ok(_) => {
                     self.answered.set(true);
                     outgoing.notify();
-                    waits::answered(*peer, self.id);
+                    waits::answered(*peer, *number, self.id);
                     return Ok(());
                 }
                 Err(SendError::NoRoom(room)) if outbox.keeps => {

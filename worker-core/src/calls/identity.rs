@@ -41,12 +41,14 @@ pub(crate) fn set(id: u64) {
     SERVED.set(id);
 }
 
-/// A number for a life of an actor, which no other has: never zero.
+/// A number for a life of an actor, or for a link, which no other has: neither zero nor all ones.
 pub(crate) fn new() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     // Relaxed: each number is given out once, in any order.
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     // The keys of a hasher are random, but forks of one process have the same: process and time tell
     // those apart.
-    RandomState::new().hash_one((std::process::id(), Moment::now().nanoseconds(), count)).max(1)
+    RandomState::new()
+        .hash_one((std::process::id(), Moment::now().nanoseconds(), count))
+        .clamp(1, u64::MAX - 1)
 }

@@ -12,8 +12,13 @@
 //! * D2: whoever has sent a reply clears the edge that stands for it before it does anything else. So the
 //!   edge of a waiter whose reply is on its way is on nobody's walk: a backend between the two has no edge
 //!   of its own, and every circle through the waiter goes through that backend.
-//! * D3: an edge is cleared by exchange for its very call, so never one of a later wait.
+//! * D3: an edge is cleared by exchange for its very call on its very link, so never one of another wait: of what
+//!   tells calls apart it has 32 bits, mixed from all of it.
 //! * D4: a process that was killed leaves its edge. A circle is only one if all in it live.
+//! * D5: a wait may lie inside of another, when a value makes a call while it is encoded for one. What it finds in
+//!   its place it puts back.
+//! * D6: who gives an entry free first makes it nobody's. So two cannot do it at one time, and none wipes out what a
+//!   new owner has entered. One that is killed in the middle leaves a place that is lost.
 //!
 //! Threads of a program that serve nobody have no entry, and pay one look at a thread-local number.
 //! An entry is found by the number of its actor, in a run of places that begins there. Where no place is
@@ -32,6 +37,8 @@ use super::identity;
 use crate::sys::memory::{Object, SharedMemory};
 use crate::sys::proc_files;
 
+/// Number of an entry that is being given free (D6).
+const NOBODY: u64 = u64::MAX;
 const ENTRIES: usize = 2048;
 const ENTRY_BYTES: usize = 128;
 /// Places in which an entry may be.
@@ -48,14 +55,16 @@ const NAME_MAX_BYTES: usize = ENTRY_BYTES - NAME;
 #[derive(Debug)]
 pub(crate) struct Target {
     id: u64,
+    /// Number of the link to it.
+    link: u64,
     name: String,
     /// Process id, once it is known.
     pid: AtomicU32,
 }
 
 impl Target {
-    pub(crate) fn new(id: u64, name: &str) -> Self {
-        Self { id, name: name.to_owned(), pid: AtomicU32::new(0) }
+    pub(crate) fn new(id: u64, name: &str, link: u64) -> Self {
+        Self { id, link, name: name.to_owned(), pid: AtomicU32::new(0) }
     }
 
     /// Says which process it is, by which it is seen to live.
@@ -69,6 +78,8 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     own: usize,
+    /// The edge of the wait around this one (D5).
+    before: u64,
 }
 
 /// The table, on its way from process to process, and mapped where it is needed.
@@ -133,8 +144,9 @@ fn begin_as(me: u64, target: &Target, call: u64) -> Result<Option<Waiting>, Vec<
     // Relaxed: as in `set_pid`.
     entries.describe(theirs, &target.name, target.pid.load(Ordering::Relaxed));
     // D1. Made before the walk: a wait that ends in a circle is taken back by its drop.
-    entries.word(own, EDGE).store(edge(theirs, target.id, call), Ordering::SeqCst);
-    let waiting = Waiting { own };
+    let edge = edge(theirs, target.id, target.link, call);
+    let before = entries.word(own, EDGE).swap(edge, Ordering::SeqCst);
+    let waiting = Waiting { own, before };
     match entries.walk(own, theirs) {
         Some(circle) if circle.iter().all(|&place| entries.lives(place)) => {
             Err([own].into_iter().chain(circle).map(|place| entries.name(place)).collect())
@@ -145,18 +157,18 @@ fn begin_as(me: u64, target: &Target, call: u64) -> Result<Option<Waiting>, Vec<
 
 /// Clears the edge of an actor whose call has been answered (D2).
 #[inline]
-pub(crate) fn answered(caller: u64, call: u64) {
+pub(crate) fn answered(caller: u64, link: u64, call: u64) {
     if caller != 0 {
-        answered_to(caller, call);
+        answered_to(caller, link, call);
     }
 }
 
 #[cold]
-fn answered_to(caller: u64, call: u64) {
+fn answered_to(caller: u64, link: u64, call: u64) {
     let me = identity::served();
     let Some(entries) = entries() else { return };
     let (Some(place), Some(own)) = (entries.find(caller), entries.find(me)) else { return };
-    let (word, expected) = (entries.word(place, EDGE), edge(own, me, call));
+    let (word, expected) = (entries.word(place, EDGE), edge(own, me, link, call));
     // D3.
     let _ = word.compare_exchange(expected, 0, Ordering::SeqCst, Ordering::SeqCst);
 }
@@ -171,14 +183,16 @@ pub(crate) fn leave() {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(entries) = entries() {
-            entries.word(self.own, EDGE).store(0, Ordering::SeqCst);
+            entries.word(self.own, EDGE).store(self.before, Ordering::SeqCst);
         }
     }
 }
 
-/// Place of who is waited for, some of its number, and some of the number of the call; never zero.
-fn edge(place: usize, id: u64, call: u64) -> u64 {
-    (place as u64 + 1) << 52 | (id & 0xF_FFFF) << 32 | call & 0xFFFF_FFFF
+/// Place of who is waited for, some of its number, and what link and call come to (D3); never zero.
+fn edge(place: usize, id: u64, link: u64, call: u64) -> u64 {
+    // An odd factor loses nothing, and carries every bit of a call into the upper half.
+    let mixed = (call ^ link).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (place as u64 + 1) << 52 | (id & 0xF_FFFF) << 32 | mixed >> 32
 }
 
 /// The entries of the table, wherever it is mapped.
@@ -233,12 +247,14 @@ impl<'memory> Entries<'memory> {
     }
 
     fn free(self, place: usize, id: u64) {
-        if self.word(place, ID).load(Ordering::SeqCst) == id {
+        let word = self.word(place, ID);
+        // D6.
+        if id != NOBODY && word.compare_exchange(id, NOBODY, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             for offset in [EDGE, PID, NAME_LENGTH] {
                 self.word(place, offset).store(0, Ordering::SeqCst);
             }
             // Last: from here on it may be anybody's.
-            let _ = self.word(place, ID).compare_exchange(id, 0, Ordering::SeqCst, Ordering::SeqCst);
+            word.store(0, Ordering::SeqCst);
         }
     }
 
@@ -306,6 +322,8 @@ impl<'memory> Entries<'memory> {
 mod tests {
     use super::*;
 
+    const LINK: u64 = 77;
+
     fn memory() -> SharedMemory {
         SharedMemory::create("test", ENTRIES * ENTRY_BYTES).unwrap().1
     }
@@ -313,7 +331,7 @@ mod tests {
     fn wait(entries: Entries<'_>, from: u64, to: u64, call: u64) -> Option<Vec<String>> {
         let (own, theirs) = (entries.enter(from).unwrap(), entries.enter(to).unwrap());
         entries.describe(theirs, &format!("actor {to}"), std::process::id());
-        entries.word(own, EDGE).store(edge(theirs, to, call), Ordering::SeqCst);
+        entries.word(own, EDGE).store(edge(theirs, to, LINK, call), Ordering::SeqCst);
         let circle = entries.walk(own, theirs)?;
         Some(circle.into_iter().map(|place| entries.name(place)).collect())
     }
@@ -338,11 +356,14 @@ mod tests {
         let entries = Entries(&memory);
         wait(entries, 1, 2, 7);
         let (first, second) = (entries.find(1).unwrap(), entries.find(2).unwrap());
-        let clear = |call| {
-            let expected = edge(second, 2, call);
+        let clear = |link, call| {
+            let expected = edge(second, 2, link, call);
             entries.word(first, EDGE).compare_exchange(expected, 0, Ordering::SeqCst, Ordering::SeqCst)
         };
-        assert!(clear(6).is_err() && clear(7).is_ok());
+        // Another call; the same of another link; and those that have the same slot in a table of calls.
+        assert!(clear(LINK, 6).is_err() && clear(0, 7).is_err() && clear(LINK + 1, 7).is_err());
+        assert!((24..64).all(|bit| clear(LINK, 7 | 1 << bit).is_err()));
+        assert!(clear(LINK, 7).is_ok());
         assert_eq!(wait(entries, 2, 1, 8), None);
     }
 
@@ -374,6 +395,54 @@ mod tests {
         entries.describe(entries.find(same_run(3)).unwrap(), "gone", 1 << 22 | 1);
         let place = entries.enter(same_run(1000)).unwrap();
         assert_eq!((entries.name(place).as_str(), entries.find(same_run(3))), ("", None));
+    }
+
+    #[test]
+    fn a_wait_inside_of_another_puts_back_what_it_found() {
+        assert!(descriptor().is_some());
+        let [me, other, third] = [(); 3].map(|()| identity::new());
+        let target = |id| Target::new(id, "somebody", LINK);
+        let as_actor = |id, work: &(dyn Fn() + Sync)| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    identity::set(id);
+                    work();
+                });
+            });
+        };
+        as_actor(me, &|| {
+            let _outer = begin(&target(other), 1).unwrap().unwrap();
+            drop(begin(&target(third), 2).unwrap().unwrap());
+            as_actor(other, &|| assert_eq!(begin(&target(me), 1).unwrap_err().len(), 2, "D5"));
+        });
+    }
+
+    #[test]
+    fn an_entry_that_two_give_free_is_wiped_before_it_is_anybodys() {
+        let memory = memory();
+        let entries = Entries(&memory);
+        let (old, new) = (5, 5 + ENTRIES as u64);
+        for round in 0..5000 {
+            let place = entries.enter(old).unwrap();
+            let barrier = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        entries.free(place, old);
+                        if entries
+                            .word(place, ID)
+                            .compare_exchange(0, new, Ordering::SeqCst, Ordering::SeqCst)
+                            .is_ok()
+                        {
+                            entries.word(place, EDGE).store(7, Ordering::SeqCst);
+                        }
+                    });
+                }
+            });
+            assert_eq!(entries.word(place, EDGE).load(Ordering::SeqCst), 7, "D6, round {round}");
+            entries.free(place, new);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use crate::sys::held::Held;
 use crate::wire::descriptors::Moves;
 
 /// Who watches descriptors, and is told before one is closed or goes elsewhere.
@@ -22,6 +23,7 @@ pub(crate) trait Watcher: Send + Sync {
 pub(crate) struct End {
     /// Shared with the runtime that watches it, if one does.
     socket: Arc<OwnedFd>,
+    _held: Held,
     /// It was sent away (Q4).
     is_spent: AtomicBool,
     watchers: Mutex<Vec<Watch>>,
@@ -40,7 +42,9 @@ impl std::fmt::Debug for Watch {
 
 impl End {
     pub(super) fn new(socket: OwnedFd) -> Self {
-        Self { socket: Arc::new(socket), is_spent: AtomicBool::new(false), watchers: Mutex::default() }
+        let held = Held::new([socket.as_fd()]);
+        let (socket, is_spent) = (Arc::new(socket), AtomicBool::new(false));
+        Self { socket, _held: held, is_spent, watchers: Mutex::default() }
     }
 
     pub(super) fn socket(&self) -> &Arc<OwnedFd> {

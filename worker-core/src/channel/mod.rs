@@ -35,6 +35,8 @@ mod travel;
 
 use std::io;
 
+use nix::errno::Errno;
+
 #[cfg(feature = "tokio")]
 pub use awaiting::Values;
 pub(crate) use end::{End, Watcher};
@@ -135,4 +137,12 @@ pub fn channel_with_capacity<T>(bytes: usize) -> io::Result<(Sender<T>, Receiver
         ));
     }
     Ok((Sender::new(sending), Receiver::new(receiving)))
+}
+
+/// What is wrong if an end leads to no socket: it is in a backend that is a fork of the program (`sys::held`).
+#[cold]
+fn in_a_fork(errno: Errno) -> Option<io::Error> {
+    let text = "this end of a channel came along in a fork of the program, and belongs to the program; \
+                give the backend its own as an argument";
+    (errno == Errno::ENOTSOCK).then(|| io::Error::new(io::ErrorKind::NotConnected, text))
 }

@@ -84,7 +84,9 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
             if let Some(value) = self.receive(false)? {
                 return Ok(Some(value));
             }
-            if !wait_readable(self.as_fd(), deadline).map_err(RecvError::Io)? {
+            // However often there is a value just now, other threads may be faster.
+            let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if is_late || !wait_readable(self.as_fd(), deadline).map_err(RecvError::Io)? {
                 return Ok(None);
             }
         }
@@ -116,7 +118,10 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
             Ok(Some(Err(error))) => Err(RecvError::Decode(error)),
             Ok(None) => Err(RecvError::Disconnected),
             Err(Errno::EAGAIN) => Ok(None),
-            Err(errno) => Err(RecvError::Io(while_doing("a value could not be received", errno))),
+            Err(errno) => {
+                let refused = || while_doing("a value could not be received", errno);
+                Err(RecvError::Io(super::in_a_fork(errno).unwrap_or_else(refused)))
+            }
         }
     }
 

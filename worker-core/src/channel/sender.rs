@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::errors::SendError;
 use super::message::{Message, Refused};
 use crate::sys::doorbell::wait_for;
+use crate::sys::held::Held;
 use crate::sys::while_doing;
 
 /// A sending end of a [`channel`](super::channel()): of any number, in any processes.
@@ -31,6 +32,7 @@ use crate::sys::while_doing;
 /// Any threads and processes may send at the same time; a value is never mixed with another.
 pub struct Sender<T> {
     pub(super) socket: Arc<OwnedFd>,
+    held: Arc<Held>,
     value: PhantomData<fn(T)>,
 }
 
@@ -42,7 +44,8 @@ enum Patience {
 
 impl<T> Sender<T> {
     pub(super) fn new(socket: OwnedFd) -> Self {
-        Self { socket: Arc::new(socket), value: PhantomData }
+        let held = Arc::new(Held::new([socket.as_fd()]));
+        Self { socket: Arc::new(socket), held, value: PhantomData }
     }
 }
 
@@ -93,6 +96,10 @@ impl<T: Serialize + 'static> Sender<T> {
                 Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ECONNREFUSED | Errno::ENOTCONN) => {
                     return Err(SendError::Disconnected(value));
                 }
+                // However often there is room just now, others may be faster.
+                Err(Errno::EAGAIN) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    return Err(SendError::Full(value));
+                }
                 // Also of a send that waits: whoever else has this end may have told it not to.
                 Err(Errno::EAGAIN) => match wait_for(self.socket.as_fd(), PollFlags::POLLOUT, deadline) {
                     Ok(ready) if ready.is_empty() => return Err(SendError::Full(value)),
@@ -113,13 +120,14 @@ fn refused(errno: Errno) -> io::Error {
             io::ErrorKind::QuotaExceeded,
             "too many descriptors are in messages that nobody has received yet; the limit is that of open files",
         ),
-        errno => while_doing("a value could not be sent", errno),
+        errno => super::in_a_fork(errno).unwrap_or_else(|| while_doing("a value could not be sent", errno)),
     }
 }
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Self { socket: Arc::clone(&self.socket), value: PhantomData }
+        let (socket, held) = (Arc::clone(&self.socket), Arc::clone(&self.held));
+        Self { socket, held, value: PhantomData }
     }
 }
 

@@ -42,7 +42,12 @@ impl EncodeError {
         Self { type_name: std::any::type_name::<T>().to_owned(), cause: cause.to_string() }
     }
 
-    /// Name of the type that could not be encoded.
+    /// Of a message that was encoded, and could not be sent when there was room for it.
+    pub(crate) fn of_kept_message(cause: impl fmt::Display) -> Self {
+        Self { type_name: String::new(), cause: cause.to_string() }
+    }
+
+    /// Name of the type that could not be encoded; empty if it was encoded and could not be sent later.
     #[must_use]
     pub fn type_name(&self) -> &str {
         &self.type_name
@@ -68,6 +73,9 @@ impl DecodeError {
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.type_name.is_empty() {
+            return write!(formatter, "the message could not be sent: {}", self.cause);
+        }
         write!(formatter, "a value of `{}` cannot be encoded: {}", self.type_name, self.cause)
     }
 }

@@ -285,6 +285,7 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         let words = &self.mapped.words;
         let mut is_gone = false;
         let mut was_rung = false;
+        let mut is_late = false;
         if let Some(borrowed) = self.reading.take(words) {
             return Ok(Some(self.frame(borrowed)));
         }
@@ -307,8 +308,14 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
             if is_gone {
                 return Err(RecvError::WriterGone);
             }
-            match self.sleeper.sleep(deadline)? {
-                Wake::Rung => was_rung = true,
+            let wake = if is_late { Wake::TimedOut } else { self.sleeper.sleep(deadline)? };
+            match wake {
+                Wake::Rung => {
+                    was_rung = true;
+                    // A writer that never stops ringing keeps nobody from the clock.
+                    is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+                    is_gone = is_late && self.sleeper.has_hung_up();
+                }
                 Wake::Gone => is_gone = true,
                 Wake::TimedOut => {
                     if !stays_announced {

@@ -117,6 +117,42 @@ fn a_message_that_fails_to_encode_leaks_nothing_and_disturbs_nothing() {
 }
 
 #[test]
+fn of_a_reply_that_was_kept_and_cannot_be_sent_the_caller_is_told() {
+    let (beside, _far_end) = Beside::pair().unwrap();
+    let NewLink { ours: mut program, theirs, .. } =
+        super::create(LinkKind::Shared, Arc::new(beside)).unwrap();
+    // What no descriptor can be sent on stands for a system that refuses.
+    let no_socket = OwnedFd::from(File::open("/dev/null").unwrap());
+    let mut backend = super::open(LinkKind::Shared, theirs, Arc::new(Beside::from(no_socket))).unwrap();
+    let (tracker, descriptor) = tracked();
+    let with_descriptor = |writer: &mut Writer<'_>| {
+        attach(descriptor.try_clone().unwrap()).map_err(WriteError::Value)?;
+        writer.extend(b"value").map_err(|_| WriteError::OutOfRoom)
+    };
+    let plain = |writer: &mut Writer<'_>| writer.extend(b"plain").map_err(|_| WriteError::OutOfRoom);
+    backend.keep(Kind::Returned, 7, &with_descriptor, None).unwrap();
+    backend.keep(Kind::Returned, 8, &plain, None).unwrap();
+    let mut sent = Vec::new();
+    assert!(backend.flush(|id| sent.push(id)));
+    assert_eq!(sent, [7, 8]);
+    let mut next = || {
+        let arrived = program.incoming.next().unwrap().unwrap();
+        let mut payload = Vec::new();
+        program.incoming.copy_payload(&arrived, &mut payload).unwrap();
+        let what = (arrived.kind, arrived.id, payload);
+        program.incoming.release(arrived);
+        what
+    };
+    let (kind, id, payload) = next();
+    assert_eq!((kind, id), (Kind::NotEncoded, 7));
+    let error: crate::errors::EncodeError = crate::wire::codec::decode(&payload).unwrap();
+    assert!(error.to_string().contains("descriptors could not be sent"), "{error}");
+    assert_eq!(next(), (Kind::Returned, 8, b"plain".to_vec()));
+    drop(descriptor);
+    assert_closed(tracker);
+}
+
+#[test]
 fn a_receiver_that_is_gone_leaks_nothing() {
     for kind in BOTH {
         let (mut program, backend) = link(kind);
@@ -155,6 +191,51 @@ fn a_side_that_says_it_sent_descriptors_and_did_not_has_broken_the_protocol() {
     send(&mut backend, 1, &tracked().1, 0).unwrap();
     beside.take_parcel(0).unwrap();
     assert!(ours.incoming.next().is_err());
+}
+
+#[test]
+fn descriptors_on_their_way_are_never_more_than_one_message_may_have() {
+    let (mut program, mut backend) = link(LinkKind::Shared);
+    let (tracker, descriptor) = tracked();
+    let many = |writer: &mut Writer<'_>| {
+        for _ in 0..100 {
+            attach(descriptor.try_clone().unwrap()).map_err(WriteError::Value)?;
+        }
+        writer.extend(b"many").map_err(|_| WriteError::OutOfRoom)
+    };
+    for id in 0..2 {
+        backend.outgoing.send(Kind::Returned, id, &many).unwrap();
+    }
+    let refused = backend.outgoing.send(Kind::Returned, 2, &many);
+    assert!(matches!(refused, Err(SendError::NoRoom(_))), "P3: {refused:?}");
+    assert_eq!(take(&mut program).unwrap().unwrap().0, 0);
+    backend.outgoing.send(Kind::Returned, 2, &many).unwrap();
+    for id in 1..3 {
+        assert_eq!(take(&mut program).unwrap().unwrap().0, id);
+    }
+    drop(descriptor);
+    assert_closed(tracker);
+}
+
+#[test]
+fn a_backend_cannot_pile_up_descriptors_in_the_program() {
+    let (beside, far_end) = Beside::pair().unwrap();
+    beside.believe(nix::unistd::getppid());
+    let (tracker, descriptor) = tracked();
+    let many: Vec<_> = std::iter::repeat_n(std::os::fd::AsFd::as_fd(&descriptor), 200).collect();
+    let opened = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let soon = Some(std::time::Instant::now());
+    let mut most = 0;
+    for _ in 0..10 {
+        crate::sys::socket::send(std::os::fd::AsFd::as_fd(&far_end), b"0123456789abcdef", &many, false)
+            .unwrap();
+        assert!(beside.next_notice(soon).is_none());
+        most = most.max(opened());
+    }
+    // Other tests of this program open some too, but never hundreds.
+    assert!(most < 1000, "B3: {most} descriptors");
+    drop((beside, far_end, descriptor));
+    assert_closed(tracker);
 }
 
 #[test]

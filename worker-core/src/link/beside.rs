@@ -9,7 +9,8 @@
 //!   sent it. A backend can send parcels, and nothing else.
 //! * B2: parcels of one direction are numbered; who takes one out gets that one, or learns that the
 //!   other side broke the protocol.
-//! * B3: what a backend can pile up here is bounded: an honest one stays far below the bound.
+//! * B3: what a backend can pile up here is bounded, in messages and in descriptors of this process: an honest one
+//!   never has more of them on their way (P3 of `link::shared::parcels`).
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,7 +23,7 @@ use nix::unistd::Pid;
 
 use super::{Broken, newcomers};
 use crate::sys::doorbell::wait_readable;
-use crate::sys::socket::{self, Message};
+use crate::sys::socket::{self, DESCRIPTORS_MAX, Message};
 use crate::wire::descriptors::Parcel;
 
 /// Most parcels on their way in one direction.
@@ -132,7 +133,9 @@ impl Beside {
             if message.sender.is_none() {
                 received.knocks.push_back(message);
             }
-        } else if received.parcels.len() < PARCELS_IN_FLIGHT_MAX {
+        } else if received.parcels.len() < PARCELS_IN_FLIGHT_MAX
+            && received.parcel_descriptors() + message.descriptors.len() <= DESCRIPTORS_MAX
+        {
             received.parcels.push_back(message);
         }
         // B3: beyond that, dropping it closes its descriptors, and its message will be found broken.
@@ -143,12 +146,19 @@ impl Beside {
     }
 }
 
+impl Received {
+    /// Descriptors that belong to messages, and that nobody has asked for yet.
+    fn parcel_descriptors(&self) -> usize {
+        self.parcels.iter().map(|parcel| parcel.descriptors.len()).sum()
+    }
+}
+
 fn open_parcel(message: Message, number: u64) -> Result<Box<Parcel>, Broken> {
     let bytes = <[u8; PARCEL_BYTES]>::try_from(message.bytes).map_err(|_| Broken)?;
     let word = |at: usize| <[u8; 8]>::try_from(&bytes[at..at + 8]).map(u64::from_le_bytes);
     let (Ok(sent_number), Ok(sent_count)) = (word(0), word(8)) else { return Err(Broken) };
     let sent_count = usize::try_from(sent_count).map_err(|_| Broken)?;
-    if sent_number != number || sent_count > socket::DESCRIPTORS_MAX {
+    if sent_number != number || sent_count > DESCRIPTORS_MAX {
         return Err(Broken);
     }
     Ok(Parcel::arrived(message.descriptors, sent_count))

@@ -57,6 +57,8 @@ pub(crate) struct LinkEnd {
     pub(crate) outbox: Outbox,
     /// The actor at the other end, as a backend knows it; zero if it is none.
     pub(crate) peer: u64,
+    /// Tells apart the links of one backend, on both sides: zero for the one of its spawner.
+    pub(crate) number: u64,
 }
 
 /// The half that sends.
@@ -260,6 +262,8 @@ impl Outgoing {
 
 impl Incoming {
     /// The next message, if one has arrived. It stays until [`Incoming::release`].
+    ///
+    /// Of a side that sends parts without end it takes in some, and comes back with none.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
         both!(Incoming, self, half => half.next())
@@ -268,6 +272,15 @@ impl Incoming {
     /// Has messages whose payload is longer come without it, from a side that is not to be trusted.
     pub(crate) fn limit(&mut self, payload_max_bytes: usize) {
         both!(Incoming, self, half => half.limit(payload_max_bytes));
+    }
+
+    /// Bytes that were copied for an arrived message already, while it came.
+    #[inline]
+    pub(crate) fn copied_bytes(&self, arrived: &Arrived) -> usize {
+        match self {
+            Self::Shared(half) => half.copied_bytes(arrived),
+            Self::Socket(half) => half.copied_bytes(),
+        }
     }
 
     /// Appends the payload of an arrived message to private memory.

@@ -14,7 +14,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
@@ -24,12 +24,15 @@ use super::{LinkEnd, LinkKind, open};
 use crate::sys::doorbell::wait_for;
 use crate::sys::socket;
 use crate::sys::while_doing;
+use crate::wire::descriptors::may_wait_until;
 
 /// First bytes of a knock, which no parcel has in front of its number and length.
 const KNOCK: &[u8; 8] = b"new link";
-/// Those, the kind of the link, and who knocks.
-const KNOCK_BYTES: usize = 17;
-/// Time that a backend gets to take in knocks when hundreds are under way.
+/// Those, the kind of the link, who knocks, and the number of the link.
+const KNOCK_BYTES: usize = 25;
+/// Time that backends get to take in knocks when hundreds are under way; for all that one message brings.
+///
+/// Whoever sent the message may have sent doors that nobody looks at.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A link that a newcomer has made.
@@ -45,13 +48,14 @@ pub(super) fn is_knock(bytes: &[u8]) -> bool {
     bytes.len() == KNOCK_BYTES && bytes.starts_with(KNOCK)
 }
 
-/// Sends the backend its end of a new link, and the far end of the socket beside that.
+/// Sends the backend its end of a new link with a number, and the far end of the socket beside that.
 ///
 /// An actor that is gone is no error: the link shows its end.
 pub(crate) fn knock(
     door: BorrowedFd<'_>,
     kind: LinkKind,
     from: u64,
+    number: u64,
     beside: &OwnedFd,
     parts: &[OwnedFd],
 ) -> io::Result<()> {
@@ -59,9 +63,10 @@ pub(crate) fn knock(
     let mut bytes = [0; KNOCK_BYTES];
     bytes[..8].copy_from_slice(KNOCK);
     bytes[8] = u8::from(kind == LinkKind::Socket);
-    bytes[9..].copy_from_slice(&from.to_le_bytes());
+    bytes[9..17].copy_from_slice(&from.to_le_bytes());
+    bytes[17..].copy_from_slice(&number.to_le_bytes());
     let descriptors: Vec<_> = [beside].into_iter().chain(parts).map(AsFd::as_fd).collect();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = may_wait_until(PATIENCE);
     loop {
         match socket::send(door, &bytes, &descriptors, false) {
             Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
@@ -81,10 +86,12 @@ pub(crate) fn take_in(beside: &Beside) -> (Vec<Newcomer>, bool) {
     let newcomers = knocks.into_iter().filter_map(|message| {
         let mut descriptors = message.descriptors.into_iter();
         let kind = if message.bytes[8] == 0 { LinkKind::Shared } else { LinkKind::Socket };
-        let from = u64::from_le_bytes(message.bytes[9..].try_into().ok()?);
+        let word = |at: usize| Some(u64::from_le_bytes(message.bytes[at..at + 8].try_into().ok()?));
+        let (from, number) = (word(9)?, word(17)?);
         let own = Arc::new(Beside::from(descriptors.next()?));
         // One that came incomplete, because this process may open no more, is closed here: its maker sees that.
-        let link = open(kind, descriptors.collect(), own).ok()?;
+        let mut link = open(kind, descriptors.collect(), own).ok()?;
+        link.number = number;
         Some(Newcomer { link, from })
     });
     (newcomers.collect(), closed)

@@ -5,13 +5,15 @@
 //! * O1: while a reply is kept, no request is taken from the link it belongs to. So no more are kept than
 //!   requests were begun before, replies keep their order, and whoever does not take in its replies stops
 //!   its own requests alone.
+//! * O2: each reply that is kept is sent, or word that it cannot be, or nobody is left to read it. So nobody waits
+//!   for a reply that was thrown away.
 
 use std::collections::VecDeque;
-use std::io;
 
 use super::{Interest, LinkEnd, Payload, Room, SendError};
-use crate::wire::codec::WriteError;
-use crate::wire::descriptors::{Attached, attach, attached_by};
+use crate::errors::EncodeError;
+use crate::wire::codec::{self, WriteError};
+use crate::wire::descriptors::{Attached, attach_again, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
@@ -71,14 +73,22 @@ impl LinkEnd {
     /// kept any more.
     pub(crate) fn flush(&mut self, mut sent: impl FnMut(u64)) -> bool {
         self.outbox.room = None;
-        while let Some(kept) = self.outbox.kept.front() {
+        while let Some(kept) = self.outbox.kept.front_mut() {
             match self.outgoing.send(kept.kind, kept.id, &|writer| kept.write(writer)) {
                 Err(SendError::NoRoom(room)) => {
                     self.outbox.room = Some(room);
                     break;
                 }
-                // Sent; or there is nobody to send it to, or no memory for it, which its reader cannot be told.
-                _ => sent(kept.id),
+                // O2: in its place, before what comes behind it.
+                Err(SendError::Value(cause)) => {
+                    kept.give_up(&cause);
+                    continue;
+                }
+                Err(SendError::Memory(error)) => {
+                    kept.give_up(&error.to_string());
+                    continue;
+                }
+                Ok(_) | Err(SendError::Gone) => sent(kept.id),
             }
             self.outbox.kept.pop_front();
         }
@@ -96,11 +106,19 @@ impl LinkEnd {
 }
 
 impl Kept {
+    /// Becomes the word that it cannot be sent.
+    fn give_up(&mut self, cause: &str) {
+        // As in `actor::reply`: the caller of a backend in such a state is better off with its end.
+        assert!(self.kind != Kind::NotEncoded, "no memory for an error report: {cause}");
+        let mut bytes = Vec::new();
+        let report = EncodeError::of_kept_message(cause);
+        let written = codec::encode(&report, &mut Writer::to_heap(&mut bytes));
+        assert!(written.is_ok(), "no memory for an error report: {cause}");
+        (self.kind, self.bytes, self.attached) = (Kind::NotEncoded, bytes, None);
+    }
+
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        let refused = |error: io::Error| WriteError::Value(error.to_string());
-        for descriptor in self.attached.iter().flat_map(|parcel| parcel.descriptors()) {
-            attach(descriptor.try_clone().map_err(refused)?).map_err(WriteError::Value)?;
-        }
+        attach_again(&self.attached).map_err(WriteError::Value)?;
         writer.extend(&self.bytes).map_err(|_| WriteError::OutOfRoom)
     }
 }

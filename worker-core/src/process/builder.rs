@@ -3,6 +3,7 @@
 //! Layer 5: plain data.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -84,7 +85,9 @@ pub(crate) struct ExitListener(Arc<dyn Fn(&Exit) + Send + Sync>);
 
 impl ExitListener {
     pub(crate) fn tell(&self, exit: &Exit) {
-        (self.0)(exit);
+        // It runs on whatever thread finds the end, some of which have more to do: for other calls, for the next life.
+        // The panic hook has told of it.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(exit)));
     }
 }
 
@@ -243,7 +246,8 @@ impl Builder {
     ///
     /// No thread waits for that: `listener` runs on the thread that finds out, by a call, by `stop`,
     /// or by asking [`Process`](crate::Process) or a [`Group`](crate::Group), and may itself make calls. An
-    /// end that nobody finds out is told to nobody.
+    /// end that nobody finds out is told to nobody. A `listener` that panics is reported by the panic hook and ends
+    /// nothing: neither the call that found the end, nor those that wait behind it.
     ///
     /// # Examples
     ///

@@ -9,9 +9,13 @@
 //!   that never reads would keep it for ever.
 //! * D3: a call that was given up before its turn never leaves. One whose turn it is leaves all the same,
 //!   and its reply is forgotten.
+//! * D4: whatever panics on that thread, a listener of the user's or a waker, ends nothing else: the call that met it has
+//!   left or failed, and those behind it have their turn.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -119,7 +123,8 @@ impl Departures {
                 return;
             };
             drop(queue);
-            next.leave();
+            // D4. The panic hook has told of it.
+            let _ = catch_unwind(AssertUnwindSafe(|| next.leave()));
         }
     }
 
@@ -139,7 +144,11 @@ impl Departure {
             _ => return,
         };
         drop(state);
-        let departed = depart();
+        let departed = catch_unwind(AssertUnwindSafe(depart)).unwrap_or_else(|_| {
+            // D4: whoever waits for it must be told, and cannot know how far it came.
+            let error = io::Error::other("what had to be done to send it panicked");
+            Departed::Failed { fault: Fault::Memory(error), killed: false }
+        });
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Over) {
             State::Leaving(waker) => {
@@ -244,5 +253,51 @@ impl Departure {
 impl fmt::Debug for Departure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Departure")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Departed {
+        Departed::Failed { fault: Fault::NotSentInTime, killed: false }
+    }
+
+    fn fault(departed: Option<Departed>) -> Fault {
+        match departed {
+            Some(Departed::Failed { fault, killed: false }) => fault,
+            _ => panic!("it failed"),
+        }
+    }
+
+    struct Panics;
+
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics, on purpose");
+        }
+    }
+
+    #[test]
+    fn what_panics_on_the_sending_thread_keeps_no_other_call_from_leaving() {
+        let departures = Arc::new(Departures::default());
+        let first = departures.enter(Box::new(|| panic!("a listener that panics, on purpose")));
+        assert!(matches!(fault(first.wait(None)), Fault::Memory(_)), "D4: it is told");
+        // Begun, it waits for us, so the next two come behind it.
+        let (begin, may_begin) = std::sync::mpsc::channel::<()>();
+        let second = departures.enter(Box::new(move || {
+            let _ = may_begin.recv();
+            failed()
+        }));
+        let third = departures.enter(Box::new(failed));
+        let waker = Waker::from(Arc::new(Panics));
+        assert!(third.poll(&Context::from_waker(&waker)).is_pending());
+        let fourth = departures.enter(Box::new(failed));
+        begin.send(()).unwrap();
+        for departure in [second, third, fourth] {
+            assert!(matches!(fault(departure.wait(None)), Fault::NotSentInTime));
+        }
+        assert!(departures.wait(None) && !departures.any());
     }
 }

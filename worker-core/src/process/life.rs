@@ -17,7 +17,7 @@ use crate::calls::{Client, Fault, Outcome, Ticket};
 use crate::errors::{Exit, PanicReport};
 use crate::link::Payload;
 use crate::wire::codec::{self, WriteError};
-use crate::wire::descriptors::{Attached, attach, attached_by};
+use crate::wire::descriptors::{Attached, attach_again, attached_by};
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
@@ -93,10 +93,7 @@ impl Encoded {
 
     /// Writes it, as often as one likes.
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), WriteError> {
-        let refused = |error: io::Error| WriteError::Value(error.to_string());
-        for descriptor in self.attached.iter().flat_map(|parcel| parcel.descriptors()) {
-            attach(descriptor.try_clone().map_err(refused)?).map_err(WriteError::Value)?;
-        }
+        attach_again(&self.attached).map_err(WriteError::Value)?;
         writer.extend(&self.bytes).map_err(|_| WriteError::OutOfRoom)
     }
 }

@@ -22,8 +22,8 @@ pub(super) enum Command {
     /// Make a process. Descriptors beside it: the far end of the socket beside the link, then those of the
     /// order.
     Make { order: Box<Order>, then_spare: bool },
-    /// A spare has been given its order, and is a backend now.
-    Taken { pid: u32, stop_timeout: Duration, then_spare: bool },
+    /// The spare with this token has been given its order, and is a backend now.
+    Taken { token: u64, stop_timeout: Duration, then_spare: bool },
     /// Somebody waits for the spare that was asked for.
     Hurry,
 }
@@ -98,7 +98,7 @@ pub(super) enum Greeting {
     Refused(Refusal),
     /// A process waits for an order. Beside it come our end of the socket beside its link, the socket
     /// for its order, our parts of its link, and its pidfd.
-    Spare { pid: u32 },
+    Spare { pid: u32, token: u64 },
     /// There is none, though one was asked for.
     NoSpare,
 }

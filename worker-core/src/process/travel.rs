@@ -78,7 +78,8 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
     let NewLink { kind, mut ours, theirs } = link;
     // What its builder said of that is the spawner's; without, it is this.
     ours.incoming.limit(limits::half_of_all_memory_bytes());
-    newcomers::knock(door.as_fd(), kind, identity::holder(), &far_end, &theirs)?;
+    ours.number = identity::new();
+    newcomers::knock(door.as_fd(), kind, identity::holder(), ours.number, &far_end, &theirs)?;
     // The backend has its ends, or is gone; held here too, its end would not show.
     drop((far_end, theirs, beside));
     let door = Arc::new(Beside::from(door));
@@ -92,7 +93,7 @@ fn connect(travelling: Travelling, door: OwnedFd, pidfd: PidFd) -> io::Result<Li
         stop_timeout: travelling.stop_timeout,
         is_thread: travelling.is_thread,
     };
-    let body = Arc::new(Body::elsewhere(given, Herald::of(&ours), held));
+    let body = Arc::new(Body::elsewhere(given, ours.number, Herald::of(&ours), held));
     let watched = Arc::clone(&body);
     let client = Client::new(
         ours,

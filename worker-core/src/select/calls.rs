@@ -99,7 +99,7 @@ impl Links {
         }
         let number = new_number();
         let bell = life.client.bell();
-        poller.epoll.add(bell.as_fd(), number, Interest::Ring)?;
+        poller.watch(bell.as_fd(), number, Interest::Ring)?;
         let waker = poller.waker(number);
         let key = life.client.watch_by_hand(&waker);
         let link = Link { life: Arc::clone(life), bell, key, waker, call_count: 1 };
@@ -118,6 +118,10 @@ impl Links {
                 self.0.remove(&number);
             }
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn is_one(&self, number: u64) -> bool {

@@ -31,10 +31,9 @@ impl<'s> Select<'s> {
 
     /// Has an entry watched.
     fn entered(&mut self, entry: Entry<'s>, number: u64, poller: &Arc<Poller>) -> io::Result<Entry<'s>> {
-        let epoll = &poller.epoll;
         match entry {
             Entry::Descriptor(descriptor, interest) => {
-                if epoll.add((*descriptor).as_fd(), number, interest)? {
+                if poller.epoll.add((*descriptor).as_fd(), number, interest)? {
                     return Ok(Entry::Descriptor(descriptor, interest));
                 }
                 self.ready.push_back(number);
@@ -42,18 +41,18 @@ impl<'s> Select<'s> {
             }
             Entry::Receiver(end) => {
                 if let Some(end) = end.upgrade() {
-                    epoll.add(end.as_fd(), number, Interest::Read)?;
+                    poller.watch(end.as_fd(), number, Interest::Read)?;
                     let watcher: Arc<dyn Watcher> = Arc::<Poller>::clone(poller);
                     end.watched_by(Arc::downgrade(&watcher), number);
                 }
                 Ok(Entry::Receiver(end))
             }
             Entry::Process(mut watch) => {
-                epoll.add(watch.begin()?.as_fd(), number, Interest::Read)?;
+                poller.watch(watch.begin()?.as_fd(), number, Interest::Read)?;
                 Ok(Entry::Process(watch))
             }
             Entry::Frames(flow) => {
-                epoll.add(flow.as_fd(), number, Interest::Read)?;
+                poller.watch(flow.as_fd(), number, Interest::Read)?;
                 self.flows.push(number);
                 Ok(Entry::Frames(flow))
             }

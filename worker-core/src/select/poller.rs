@@ -5,6 +5,7 @@
 //! * V1: who tells puts the news in the list first, and rings if nobody has since the list was taken last. Who
 //!   waits takes that note away before it takes the list. So news are in the list that is taken, or ring.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,8 +32,10 @@ const FIRST: u64 = 2;
 /// What other threads have told.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// May be ready now.
+    /// May be ready now: each once, in the order in which it was told first. So who tells faster than this is taken
+    /// in piles nothing up.
     pub(super) woken: Vec<u64>,
+    in_woken: HashSet<u64>,
     /// Cannot be waited for any more.
     pub(super) gone: Vec<u64>,
 }
@@ -74,6 +77,21 @@ impl Poller {
         Ok(Arc::new(Self { epoll, bell, timer, news: Mutex::default(), has_news: AtomicBool::new(false) }))
     }
 
+    /// Watches a descriptor of a sort that can be waited for.
+    pub(super) fn watch(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        number: u64,
+        interest: Interest,
+    ) -> io::Result<()> {
+        if self.epoll.add(descriptor, number, interest)? {
+            return Ok(());
+        }
+        // It would be told at every wait, or never. What came from another process may be anything.
+        let text = "its descriptor is of a sort that cannot be waited for, as a regular file is";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+
     /// What was told since the last time.
     pub(super) fn take_news(&self) -> Option<News> {
         // V1. SYNC: news (acquire).
@@ -113,16 +131,24 @@ impl Poller {
     }
 
     pub(super) fn wake(&self, number: u64) {
-        self.tell(|news| news.woken.push(number));
+        self.tell(|news| {
+            if news.in_woken.insert(number) {
+                news.woken.push(number);
+            }
+        });
     }
 
     fn tell(&self, add: impl FnOnce(&mut News)) {
         add(&mut self.news());
         // V1. SYNC: news (release).
         if !self.has_news.swap(true, Ordering::Release) {
-            // Full, it rings already.
-            let _ = self.bell.write(1);
+            self.ring();
         }
+    }
+
+    pub(super) fn ring(&self) {
+        // Full, it rings already.
+        let _ = self.bell.write(1);
     }
 
     fn news(&self) -> MutexGuard<'_, News> {

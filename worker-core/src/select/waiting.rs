@@ -20,6 +20,7 @@ impl Select<'_> {
             Ok(poller) => Arc::clone(poller),
             Err((kind, text)) => return Err(io::Error::new(*kind, text.clone())),
         };
+        let mut late_turns = 0;
         loop {
             if let Some(news) = poller.take_news() {
                 self.take_in(news);
@@ -32,6 +33,17 @@ impl Select<'_> {
             }
             if let Some(error) = self.refused.pop_front() {
                 return Err(error);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                late_turns += 1;
+                if late_turns > self.sources() {
+                    // What has rung since the deadline, each in its turn, meant nothing, and may do so for ever: a bell
+                    // that another process has, or a thread. What is told and not taken rings again for the next wait.
+                    if poller.has_news() {
+                        poller.ring();
+                    }
+                    return Ok(None);
+                }
             }
             if poller.has_news() {
                 // Told since the list was taken, perhaps by a look of our own just now; and the ring for it may
@@ -49,6 +61,11 @@ impl Select<'_> {
                 return Ok(Some(key));
             }
         }
+    }
+
+    /// How many descriptors there may be to tell of: each once, with those of the select itself.
+    fn sources(&self) -> usize {
+        self.entries.len() + self.links.len() + 2
     }
 
     /// Asks the three sorts in turn. With nothing but descriptors the wait itself will ask the kernel.
@@ -149,7 +166,7 @@ impl Select<'_> {
                                 poller.epoll.remove(old.as_fd());
                             }
                             let descriptor = watch.begin()?.as_fd();
-                            poller.epoll.add(descriptor, number, Interest::Read)?;
+                            poller.watch(descriptor, number, Interest::Read)?;
                         }
                         true
                     }

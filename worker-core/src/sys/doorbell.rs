@@ -4,6 +4,14 @@
 //!
 //! A pipe, because one blocking `read` waits for data and for the death of the other side at once,
 //! its write tells the kernel that the writer is about to sleep, and an `epoll` can wait on it.
+//!
+//! * B1: only who wants to sleep for as long as it takes reads in a way that waits. That something is readable
+//!   is no promise: whoever has the bell may read from the pipe too, and be faster.
+//!
+//! # Safety
+//!
+//! * B2: the kernel writes to a buffer no more bytes than it is told that there are.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -105,33 +113,53 @@ impl Bell {
 impl Sleeper {
     /// Sleeps until rung, until `deadline`, or until every bell is closed.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) -> io::Result<Wake> {
-        if let Some(deadline) = deadline
-            && !wait_readable(self.as_fd(), Some(deadline))?
-        {
-            return Ok(Wake::TimedOut);
+        if deadline.is_some() {
+            return if wait_readable(self.as_fd(), deadline)? { self.wake() } else { Ok(Wake::TimedOut) };
         }
-        // Several rings may have piled up; one wake is enough for all of them.
-        let mut rings = [0_u8; 64];
-        match retry_on_interrupt(|| read(&*self.0, &mut rings)) {
+        loop {
+            // Several rings may have piled up; one wake is enough for all of them.
+            let mut rings = [0_u8; 64];
+            match retry_on_interrupt(|| read(&*self.0, &mut rings)) {
+                Ok(0) => return Ok(Wake::Gone),
+                Ok(_) => return Ok(Wake::Rung),
+                // Where `read_now` had to make it so.
+                Err(Errno::EAGAIN) => drop(wait_readable(self.as_fd(), None)?),
+                Err(errno) => return Err(while_doing("waiting at the doorbell failed", errno)),
+            }
+        }
+    }
+
+    /// Wakes, once the descriptor was seen to be readable; it never sleeps, even if it is so no longer (B1).
+    pub(crate) fn wake(&self) -> io::Result<Wake> {
+        match self.read_now(&mut [0; 64]) {
             Ok(0) => Ok(Wake::Gone),
-            Ok(_) => Ok(Wake::Rung),
+            Ok(_) | Err(Errno::EAGAIN) => Ok(Wake::Rung),
             Err(errno) => Err(while_doing("waiting at the doorbell failed", errno)),
         }
     }
-}
 
-impl Sleeper {
     /// Takes in what rings there are, without sleeping.
     pub(crate) fn take_rings(&self) -> io::Result<Rings> {
-        if !wait_readable(self.as_fd(), Some(Instant::now()))? {
-            return Ok(Rings::Taken);
-        }
         let mut rings = [0_u8; 512];
-        match retry_on_interrupt(|| read(&*self.0, &mut rings)) {
+        match self.read_now(&mut rings) {
             Ok(0) => Ok(Rings::Gone),
             Ok(count) if count == rings.len() => Ok(Rings::More),
-            Ok(_) => Ok(Rings::Taken),
+            Ok(_) | Err(Errno::EAGAIN) => Ok(Rings::Taken),
             Err(errno) => Err(while_doing("looking at the doorbell failed", errno)),
+        }
+    }
+
+    /// Reads without waiting (B1).
+    ///
+    /// Not by a descriptor that never waits: who sleeps for as long as it takes would need two system calls.
+    fn read_now(&self, rings: &mut [u8]) -> nix::Result<usize> {
+        match retry_on_interrupt(|| read_once_now(self.as_fd(), rings)) {
+            // Of pipes, kernels before 6.4 do not know the flag. A descriptor that was told once stays so.
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+                fcntl(&*self.0, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+                retry_on_interrupt(|| read(&*self.0, rings))
+            }
+            other => other,
         }
     }
 
@@ -158,6 +186,16 @@ impl Sleeper {
     pub(crate) fn has_hung_up(&self) -> bool {
         wait_for(self.as_fd(), PollFlags::empty(), Some(Instant::now())).is_ok_and(|seen| !seen.is_empty())
     }
+}
+
+/// # Source
+///
+/// `RWF_NOWAIT` in `preadv2(2)`; without a position, as `read(2)`.
+fn read_once_now(descriptor: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<usize> {
+    let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: B2, and the buffer is ours alone until the call returns.
+    let count = unsafe { libc::preadv2(descriptor.as_raw_fd(), &raw const part, 1, -1, libc::RWF_NOWAIT) };
+    Errno::result(count).map(isize::unsigned_abs)
 }
 
 impl From<OwnedFd> for Bell {
@@ -226,4 +264,45 @@ pub(crate) fn poll_timeout(deadline: Option<Instant>) -> PollTimeout {
     let left = deadline.saturating_duration_since(Instant::now());
     let milliseconds = left.as_nanos().div_ceil(1_000_000);
     PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads what rings there are by the bell, as whoever has it can.
+    fn steal(bell: &Bell) -> usize {
+        read(bell, &mut [0; 64]).unwrap()
+    }
+
+    #[test]
+    fn a_ring_that_was_stolen_after_it_showed_keeps_nobody() {
+        let (bell, sleeper) = doorbell().unwrap();
+        bell.ring();
+        assert!(wait_readable(sleeper.as_fd(), Some(Instant::now())).unwrap());
+        assert_eq!(steal(&bell), 1);
+        // Each of these would wait for ever if it read as one who sleeps.
+        assert_eq!(sleeper.wake().unwrap(), Wake::Rung);
+        assert_eq!(sleeper.take_rings().unwrap(), Rings::Taken);
+        assert_eq!(sleeper.sleep(Some(Instant::now())).unwrap(), Wake::TimedOut);
+        drop(bell);
+        assert_eq!(sleeper.wake().unwrap(), Wake::Gone);
+        assert_eq!(sleeper.take_rings().unwrap(), Rings::Gone);
+    }
+
+    #[test]
+    fn a_descriptor_that_never_waits_sleeps_all_the_same() {
+        let (bell, sleeper) = doorbell().unwrap();
+        fcntl(&*sleeper.0, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        std::thread::scope(|scope| {
+            let slept = scope.spawn(|| (sleeper.sleep(None).unwrap(), sleeper.sleep(None).unwrap()));
+            bell.ring();
+            // Taken, so that the second sleep is one.
+            while wait_readable(sleeper.as_fd(), Some(Instant::now())).unwrap() {
+                std::thread::yield_now();
+            }
+            drop(bell);
+            assert_eq!(slept.join().unwrap(), (Wake::Rung, Wake::Gone));
+        });
+    }
 }

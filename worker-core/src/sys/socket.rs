@@ -109,7 +109,8 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, wait: bool) -> nix::Result<Option<
     let mut flags = MsgFlags::empty();
     flags.set(MsgFlags::MSG_DONTWAIT, !wait);
     let (length, ancillary) = after_reset(|| ancillary::receive(socket, &mut bytes, flags))?;
-    if length == 0 && ancillary.descriptors.is_empty() {
+    // A message without a byte is no end; where senders are told, it has one, which no end has.
+    if length == 0 && ancillary.descriptors.is_empty() && ancillary.sender.is_none() && has_ended(&socket) {
         return Ok(None);
     }
     bytes.truncate(length);
@@ -148,7 +149,7 @@ pub(crate) fn receive_into(
 }
 
 /// Whether nothing can come any more.
-pub(crate) fn has_ended(socket: &OwnedFd) -> bool {
+pub(crate) fn has_ended(socket: &impl AsFd) -> bool {
     let hung_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
     let events = wait_for(socket.as_fd(), hung_up, Some(Instant::now()));
     events.is_ok_and(|events| !events.is_empty())
@@ -202,5 +203,38 @@ pub(crate) fn receive_some(socket: &impl AsFd, buffer: &mut [u8]) -> nix::Result
             has_descriptors: ancillary.is_cut_off || !ancillary.descriptors.is_empty(),
             descriptors: ancillary.descriptors,
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_without_a_byte_is_no_end() {
+        for tells_senders in [false, true] {
+            let (ours, theirs) = message_pair().unwrap();
+            if tells_senders {
+                tell_senders(&ours).unwrap();
+            }
+            send(theirs.as_fd(), b"", &[], false).unwrap();
+            send(theirs.as_fd(), b"word", &[], false).unwrap();
+            for expected in ["", "word"] {
+                let message = receive(ours.as_fd(), false).unwrap().unwrap();
+                assert_eq!(message.bytes, expected.as_bytes());
+            }
+            assert_eq!(receive(ours.as_fd(), false).unwrap_err(), Errno::EAGAIN);
+            if tells_senders {
+                // Told apart even once the end has come.
+                send(theirs.as_fd(), b"", &[], false).unwrap();
+                send(theirs.as_fd(), b"word", &[], false).unwrap();
+                drop(theirs);
+                assert_eq!(receive(ours.as_fd(), false).unwrap().unwrap().bytes, b"");
+                assert_eq!(receive(ours.as_fd(), false).unwrap().unwrap().bytes, b"word");
+            } else {
+                drop(theirs);
+            }
+            assert!(receive(ours.as_fd(), true).unwrap().is_none());
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::sys::socket::DESCRIPTORS_MAX;
 
@@ -23,26 +24,29 @@ pub(crate) type Attached = Option<Box<Parcel>>;
 /// A list of descriptors on its way.
 #[derive(Debug)]
 pub(crate) struct Parcel {
-    /// In the order of their numbers; one that is taken leaves its place empty.
-    places: Vec<Option<OwnedFd>>,
+    /// In the order of their numbers; one that is taken leaves its place empty. Shared, so that a message which
+    /// is sent again, or later, takes no further descriptor.
+    places: Vec<Option<Arc<OwnedFd>>>,
     /// How many the sender put in: some may be lost if the receiver may open no more.
     sent_count: usize,
     /// What they belong to moves with the message: it can be sent once, and not again.
     moves: bool,
     /// Who wants to know that the message has left.
     leaving: Vec<Arc<dyn Moves>>,
+    /// When everything is to be done that takes waiting to decode the message.
+    decoded_until: Option<Instant>,
 }
 
 impl Parcel {
     /// What arrived of `sent_count` descriptors.
     pub(crate) fn arrived(descriptors: Vec<OwnedFd>, sent_count: usize) -> Box<Self> {
-        let places = descriptors.into_iter().map(Some).collect();
-        Box::new(Self { places, sent_count, moves: false, leaving: Vec::new() })
+        let places = descriptors.into_iter().map(|descriptor| Some(Arc::new(descriptor))).collect();
+        Box::new(Self { places, sent_count, moves: false, leaving: Vec::new(), decoded_until: None })
     }
 
     /// What is to be sent.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
-        self.places.iter().flatten()
+        self.places.iter().flatten().map(|descriptor| &**descriptor)
     }
 
     /// Whether what they belong to would be spent by sending the message.
@@ -79,6 +83,29 @@ thread_local! {
 ///
 /// Outside of a message, and if the list is full: text for `reason::not_encoded`.
 pub(crate) fn attach(descriptor: OwnedFd) -> Result<u32, String> {
+    attach_shared(Arc::new(descriptor))
+}
+
+/// Puts what goes along with a message that is encoded already in the list of the one that is being encoded.
+///
+/// # Errors
+///
+/// As [`attach`].
+pub(crate) fn attach_again(attached: &Attached) -> Result<(), String> {
+    let Some(parcel) = attached else { return Ok(()) };
+    for descriptor in parcel.places.iter().flatten() {
+        attach_shared(Arc::clone(descriptor))?;
+    }
+    ENCODING.with_borrow_mut(|encoding| {
+        if let Some(Some(again)) = encoding {
+            again.moves |= parcel.moves;
+            again.leaving.extend(parcel.leaving.iter().map(Arc::clone));
+        }
+    });
+    Ok(())
+}
+
+fn attach_shared(descriptor: Arc<OwnedFd>) -> Result<u32, String> {
     ENCODING.with_borrow_mut(|encoding| {
         let Some(attached) = encoding else {
             return Err("it holds a descriptor, so it can only be an argument or a result of a call, or go through a channel".into());
@@ -125,7 +152,17 @@ pub(crate) fn detach(number: u32) -> Result<OwnedFd, String> {
         if index >= parcel.places.len() && index < parcel.sent_count {
             return Err("a descriptor was lost on the way: this process may open no more of them".into());
         }
-        parcel.places.get_mut(index).and_then(Option::take).ok_or_else(absent)
+        let taken = parcel.places.get_mut(index).and_then(Option::take).ok_or_else(absent)?;
+        Ok(Arc::into_inner(taken).expect("what arrived is shared with nobody"))
+    })
+}
+
+/// Until when a value of the message that is being decoded may wait: one moment for all of them, `patience` from the
+/// first that asks. However many there are, the message keeps its receiver no longer than one.
+pub(crate) fn may_wait_until(patience: Duration) -> Instant {
+    DECODING.with_borrow_mut(|decoding| match decoding {
+        Some(parcel) => *parcel.decoded_until.get_or_insert_with(|| Instant::now() + patience),
+        None => Instant::now() + patience,
     })
 }
 
@@ -209,6 +246,44 @@ mod tests {
         assert_eq!((inner.unwrap().sent_count(), outer.unwrap().sent_count()), (1, 2));
         let panicked = std::panic::catch_unwind(|| attached_by(|| panic!("in the middle")));
         assert!(panicked.is_err() && attach(descriptor()).is_err());
+    }
+
+    #[test]
+    fn a_message_that_is_sent_again_takes_no_further_descriptor_and_what_moves_is_told_of_it() {
+        #[derive(Debug, Default)]
+        struct Moved(std::sync::atomic::AtomicBool);
+        impl Moves for Moved {
+            fn left(&self) {
+                self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let moved = Arc::new(Moved::default());
+        let (number, first) = attached_by(|| {
+            let descriptor = descriptor();
+            let number = std::os::fd::AsRawFd::as_raw_fd(&descriptor);
+            attach(descriptor).unwrap();
+            note_leaving(Arc::<Moved>::clone(&moved));
+            number
+        });
+        let (again, second) = attached_by(|| attach_again(&first));
+        again.unwrap();
+        let second = second.unwrap();
+        let numbers: Vec<_> = second.descriptors().map(std::os::fd::AsRawFd::as_raw_fd).collect();
+        assert_eq!((numbers, second.moves()), (vec![number], true));
+        second.note_left();
+        assert!(moved.0.load(std::sync::atomic::Ordering::Relaxed));
+    }
+
+    #[test]
+    fn all_values_of_a_message_wait_until_the_same_moment() {
+        let long = Duration::from_secs(1000);
+        let first = with_arrived(Some(Parcel::arrived(Vec::new(), 0)), || {
+            let first = may_wait_until(long);
+            with_arrived(Some(Parcel::arrived(Vec::new(), 0)), || assert!(may_wait_until(2 * long) > first));
+            assert_eq!(may_wait_until(3 * long), first);
+            first
+        });
+        assert!(may_wait_until(long) >= first, "another message");
     }
 
     #[test]

@@ -128,8 +128,8 @@ impl Links {
             // Replies that wait for room go first (O1 of `link::outbox`); those of a link that is gone are
             // thrown away, for the requests behind them are still to be run.
             let waits = link.has_kept() && {
-                let peer = link.peer;
-                let is_empty = link.flush(|call| waits::answered(peer, call));
+                let (peer, number) = (link.peer, link.number);
+                let is_empty = link.flush(|call| waits::answered(peer, number, call));
                 // What to sleep at is another event then.
                 self.changes += u64::from(is_empty);
                 !is_empty
@@ -152,8 +152,8 @@ impl Links {
     pub(super) fn send_kept(&mut self) {
         for peer in self.all.iter().filter(|peer| !peer.gone) {
             let mut link = peer.link.borrow_mut();
-            let caller = link.peer;
-            while !link.flush(|call| waits::answered(caller, call)) {
+            let (caller, number) = (link.peer, link.number);
+            while !link.flush(|call| waits::answered(caller, number, call)) {
                 let interest = link.interest();
                 // The wait is for room; a reader that is gone ends it.
                 if !matches!(link.incoming.wait(interest, None), Ok(Wake::Rung)) {

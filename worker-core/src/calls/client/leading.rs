@@ -33,7 +33,10 @@ pub(super) enum Lead {
 
 /// How many messages a leader takes in before it looks up: as many as a ring can hold, so that a lap
 /// after a death finds all that is left.
-pub(super) const LAP: u32 = 4096;
+pub(super) const LAP: usize = 4096;
+
+/// How many bytes in messages count as one message more.
+const LAP_BYTES: usize = 64 << 10;
 
 impl Client {
     /// Takes the lead, which must be free, until the goal is reached.
@@ -62,8 +65,10 @@ impl Client {
                             return Lead::Reply(outcome);
                         }
                         _ => {
+                            // After a death there is an end to it: what was left has room in the memory, or in a socket.
+                            let copied_bytes = if gone { 0 } else { incoming.copied_bytes(&arrived) };
+                            handed_over += 1 + copied_bytes / LAP_BYTES;
                             self.hand_over(&mut incoming, arrived);
-                            handed_over += 1;
                         }
                     },
                     Ok(None) => break,
@@ -75,7 +80,7 @@ impl Client {
                 }
             }
             // Only now, with everything taken in that it had replied before (C4).
-            if gone {
+            if gone || timed_out && incoming.has_ended() {
                 drop(incoming);
                 if self.die(Ending::Gone, deadline) {
                     return Lead::LookAgain;
@@ -88,7 +93,7 @@ impl Client {
                 self.step_down(incoming, None);
                 return Lead::TimedOut;
             }
-            let wake = if handed_over == LAP {
+            let wake = if handed_over >= LAP {
                 Ok(look_up(&incoming, deadline))
             } else {
                 let wake = incoming.wait(Interest { room, ..Interest::MESSAGE }, deadline);
@@ -99,6 +104,11 @@ impl Client {
                 Ok(Wake::Rung) if matches!(goal, Goal::Room) => {
                     self.step_down(incoming, None);
                     return Lead::LookAgain;
+                }
+                // Nor must one that never stops ringing. The last of what rang may have been its end.
+                Ok(Wake::Rung) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    gone = incoming.has_hung_up();
+                    timed_out = !gone;
                 }
                 Ok(Wake::Rung) => {}
                 Ok(Wake::TimedOut) => timed_out = true,

@@ -119,6 +119,12 @@ impl Client {
             }
             match sending.outgoing.send(kind, id, payload) {
                 Ok(sent) => return Ok((sent, sending.outgoing.notify())),
+                // A backend that never stops ringing makes no room by that.
+                Err(SendError::NoRoom(_)) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    sending.outgoing.withdraw();
+                    sending.outgoing.notify();
+                    return Err(Fault::NotSentInTime);
+                }
                 Err(SendError::NoRoom(more)) => room = more,
                 Err(SendError::Value(cause)) => return Err(Fault::Value(cause)),
                 Err(SendError::Memory(error)) => return Err(Fault::Memory(error)),

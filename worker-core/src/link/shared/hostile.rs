@@ -6,7 +6,7 @@ use super::*;
 use crate::calls::waits::Target;
 use crate::calls::{Client, Death, Fault};
 use crate::errors::{Exit, ExitReason};
-use crate::link::{Incoming as AnyIncoming, Outgoing as AnyOutgoing, SendError};
+use crate::link::{Incoming as AnyIncoming, Outgoing as AnyOutgoing, Rings, SendError};
 use crate::ring::Memory;
 use crate::wire::codec::WriteError;
 use crate::wire::kind::Kind;
@@ -57,6 +57,12 @@ fn frontend_and_bell() -> (OwnedFd, LinkEnd, SharedMemory, Bell) {
     let (beside, _) = Beside::pair().unwrap();
     let side = Side::new(memory, layout, bell, FRONTEND, Arc::new(beside));
     (descriptor, link_end(side, sleeper, REQUESTS, REPLIES), theirs, their_bell)
+}
+
+fn client(end: LinkEnd) -> Client {
+    let exit = Exit::new(1, "hostile", ExitReason::Unknown);
+    let find_death = move |_, _| Some(Death { exit: exit.clone(), gone_at: None });
+    Client::new(end, Arc::new(Target::new(1, "test", 0)), Box::new(find_death))
 }
 
 fn scribble(theirs: &SharedMemory, numbers: &mut Numbers, direction: Direction) {
@@ -139,12 +145,7 @@ fn replies_without_end_keep_nobody_from_the_clock_or_from_a_death() {
             theirs.store(offset, (Kind::Returned as u64) << 32, Ordering::Relaxed);
             theirs.store(offset + 8, u64::MAX, Ordering::Relaxed);
         }
-        let exit = Exit::new(1, "hostile", ExitReason::Unknown);
-        let client = Client::new(
-            end,
-            Arc::new(Target::new(1, "test")),
-            Box::new(move |_, _| Some(Death { exit: exit.clone(), gone_at: None })),
-        );
+        let client = client(end);
         let ticket = client.start(Kind::Request, &|_| Ok(()), None).unwrap();
         if is_alive {
             let now = Some(Instant::now());
@@ -152,6 +153,37 @@ fn replies_without_end_keep_nobody_from_the_clock_or_from_a_death() {
         }
         drop(bell);
         assert!(matches!(client.wait(ticket, None), Err(Fault::Exited(_))));
+    }
+}
+
+#[test]
+fn rings_and_parts_without_end_keep_nobody_from_the_clock() {
+    for rings in [true, false] {
+        let (_descriptor, end, theirs, bell) = frontend_and_bell();
+        if rings {
+            for _ in 0..1000 {
+                bell.ring();
+            }
+        } else {
+            // Parts of a message that has no last one, with no zero anywhere.
+            let ring = Layout::DEFAULT.ring(REPLIES);
+            let more = u64::from(FLAG_EXTERNAL | FLAG_MORE) << 40;
+            for offset in (ring.base_bytes..ring.base_bytes + ring.capacity_bytes).step_by(64) {
+                theirs.store(offset, 16 | (Kind::Returned as u64) << 32 | more, Ordering::Relaxed);
+                theirs.store(offset + 16, 0, Ordering::Relaxed);
+                theirs.store(offset + 24, 0, Ordering::Relaxed);
+            }
+        }
+        let end_bell = Sleeper::from(end.incoming.bell().try_clone().unwrap());
+        let client = client(end);
+        let ticket = client.start(Kind::Request, &|_| Ok(()), None).unwrap();
+        assert!(matches!(client.wait(ticket, Some(Instant::now())), Err(Fault::TimedOut)));
+        assert!(client.wait_death(Some(Instant::now())).is_none());
+        if rings {
+            // It has slept twice, not until it had heard all of them.
+            let left = std::iter::repeat_with(|| end_bell.take_rings().unwrap());
+            assert_eq!(left.take_while(|&rings| rings == Rings::More).count(), 1, "of 1000 rings, by 512");
+        }
     }
 }
 
@@ -176,7 +208,9 @@ fn a_message_without_end_takes_no_more_memory_than_the_limit() {
         16 | (Kind::Returned as u64) << 32 | u64::from(FLAG_EXTERNAL) << 40,
         Ordering::Relaxed,
     );
-    let arrived = incoming.next().unwrap().unwrap();
+    // No look takes in all of it: who looks has a clock.
+    assert!(incoming.next().unwrap().is_none());
+    let arrived = std::iter::repeat_with(|| incoming.next().unwrap()).flatten().next().unwrap();
     assert_eq!(arrived.lost, Some(crate::link::Lost::TooLong { limit_bytes: LIMIT_BYTES }));
     assert_eq!(incoming.assembled_bytes(), 0);
     incoming.release(arrived);

@@ -44,6 +44,10 @@ pub(crate) struct Incoming {
     heeds_given: bool,
 }
 
+/// Most parts that are taken in with no whole message among them: more than an honest side has room for, so that one
+/// look after its end finds all that it left.
+const PARTS_MAX: usize = 16;
+
 /// Where the payload of a message lies: checked against the memory, whatever the other side wrote.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -82,6 +86,7 @@ impl Incoming {
         if !self.side.memory.is_here() {
             return Ok(None);
         }
+        let mut parts = 0;
         loop {
             let Some(record) = self.consumer.next(&self.side.memory).map_err(|_| Broken)? else {
                 return Ok(None);
@@ -94,8 +99,12 @@ impl Incoming {
                 Place { record, offset: record.payload_offset, length_bytes, is_piece: false }
             } else if let Some(place) = self.piece(record)? {
                 place
-            } else {
+            } else if parts < PARTS_MAX {
+                parts += 1;
                 continue;
+            } else {
+                // There is more, and a wait ends at once; but its caller has a clock to look at.
+                return Ok(None);
             };
             let attached = if flags & FLAG_PARCEL == 0 { None } else { Some(self.take_parcel()?) };
             let (id, place) = (record.id, link::Place::Shared(place));
@@ -166,6 +175,14 @@ impl Incoming {
 
     pub(crate) fn limit(&mut self, payload_max_bytes: usize) {
         self.payload_max_bytes = payload_max_bytes;
+    }
+
+    /// Bytes that [`Incoming::next`] has copied for a message.
+    pub(crate) fn copied_bytes(&self, arrived: &Arrived) -> usize {
+        match &arrived.place {
+            link::Place::Shared(place) if place.is_piece => self.assembled.len(),
+            _ => 0,
+        }
     }
 
     #[inline]
@@ -319,7 +336,7 @@ impl Incoming {
         if !readable {
             return Ok(Wake::Rung);
         }
-        let wake = self.sleeper.sleep(None)?;
+        let wake = self.sleeper.wake()?;
         if let Some(began) = began
             && wake == Wake::Rung
         {

@@ -161,5 +161,6 @@ fn link_end(side: Side, sleeper: Sleeper, sends: Direction, receives: Direction)
         incoming: super::Incoming::Shared(Incoming::new(side, sleeper, receives)),
         outbox: super::Outbox::default(),
         peer: 0,
+        number: 0,
     }
 }

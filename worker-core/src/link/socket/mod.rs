@@ -4,6 +4,9 @@
 //!
 //! A message is 24 bytes of head and the payload. The head is, little endian: length (8 bytes), id (8),
 //! kind (1), whether descriptors came with the first byte (1), and how many were sent (2).
+//! * K1: a fork of the process that made an end has that end too, and no part in what is said on it: there it is as one
+//!   whose other side is gone.
+//!
 //! The kernel never merges the descriptors of two sends, so what one receive gives is of one message.
 
 use std::collections::VecDeque;
@@ -22,6 +25,7 @@ use super::{
 };
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Bell, Sleeper, doorbell, poll_timeout};
+use crate::sys::held::Here;
 use crate::sys::socket::{Chunk, DESCRIPTORS_MAX, receive_some, send_some, stream_pair};
 use crate::sys::while_doing;
 use crate::wire::codec::WriteError;
@@ -35,6 +39,8 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 /// Most lists of descriptors that have come ahead of their messages: with one receive comes at most
 /// one list, for a message that begins in it, while the message before may not be taken yet.
 const PARCELS_WAITING_MAX: usize = 2;
+/// Most times that more is received with no whole message in it.
+const RECEIVES_MAX: usize = 4096;
 /// There is only one thing to wait for: that the socket takes more.
 const ROOM: Room = Room { until_position: 0 };
 /// A stream has no positions that outlive the other side.
@@ -60,7 +66,9 @@ impl SocketParts {
 fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
     let socket = Arc::new(socket);
     let (kick, kicked) = doorbell()?;
+    let here = Here::now();
     let outgoing = Outgoing {
+        here,
         socket: Arc::clone(&socket),
         kick,
         message: Vec::new(),
@@ -69,6 +77,7 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         withdrawn: false,
     };
     let incoming = Incoming {
+        here,
         socket,
         kicked,
         buffer: vec![0; RECEIVE_BYTES].into_boxed_slice(),
@@ -86,12 +95,15 @@ fn link_end(socket: OwnedFd) -> io::Result<LinkEnd> {
         incoming: super::Incoming::Socket(incoming),
         outbox: super::Outbox::default(),
         peer: 0,
+        number: 0,
     })
 }
 
 /// See [`super::Outgoing`].
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// Where it may be used (K1).
+    here: Here,
     socket: Arc<OwnedFd>,
     /// Wakes a thread of this side that sleeps without looking for room.
     kick: Bell,
@@ -109,6 +121,9 @@ fn no_memory() -> io::Error {
 
 impl Outgoing {
     pub(crate) fn send(&mut self, kind: Kind, id: u64, payload: Payload<'_>) -> Result<Sent, SendError> {
+        if !self.here.is_it() {
+            return Err(SendError::Gone);
+        }
         if !self.message.is_empty() {
             self.flush()?;
             // What went out was this message, unless that one was withdrawn with a part of it out.
@@ -213,6 +228,8 @@ impl Head {
 /// See [`super::Incoming`].
 #[derive(Debug)]
 pub(crate) struct Incoming {
+    /// Where it may be used (K1).
+    here: Here,
     socket: Arc<OwnedFd>,
     kicked: Sleeper,
     /// What one receive goes to.
@@ -234,7 +251,11 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
-        loop {
+        if !self.here.is_it() {
+            self.ended = true;
+            return Ok(None);
+        }
+        for _ in 0..RECEIVES_MAX {
             if let Some((head, lost, left_bytes)) = self.passed_over.take() {
                 let passed_bytes = left_bytes.min(self.received.len());
                 self.received.drain(..passed_bytes);
@@ -267,6 +288,8 @@ impl Incoming {
                 return Ok(None);
             }
         }
+        // The socket was not found empty, so a wait ends at once; but its caller has a clock to look at.
+        Ok(None)
     }
 
     fn arrived(&mut self, head: &Head, lost: Option<Lost>) -> Result<Arrived, Broken> {
@@ -314,6 +337,10 @@ impl Incoming {
         }
     }
 
+    pub(crate) fn copied_bytes(&self) -> usize {
+        self.payload.len()
+    }
+
     pub(crate) fn copy_payload(&mut self, _arrived: &Arrived, target: &mut Vec<u8>) -> Result<(), Lost> {
         if target.is_empty() {
             std::mem::swap(target, &mut self.payload);
@@ -335,7 +362,7 @@ impl Incoming {
     }
 
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
-        if self.ended && interest.message {
+        if self.ended && interest.message || !self.here.is_it() {
             return Ok(Wake::Gone);
         }
         self.last_sleep_began = Some(Moment::now());
@@ -355,7 +382,7 @@ impl Incoming {
                 Ok(_) => {
                     let [socket, kicked] = polled.map(|entry| entry.revents().unwrap_or(PollFlags::POLLERR));
                     if !kicked.is_empty() {
-                        self.kicked.sleep(None)?;
+                        self.kicked.wake()?;
                     }
                     let ended = socket.intersects(PollFlags::POLLHUP | PollFlags::POLLERR);
                     return Ok(if ended && !interest.message { Wake::Gone } else { Wake::Rung });
@@ -379,8 +406,11 @@ impl Incoming {
     }
 
     pub(crate) fn hang_up(&mut self) {
-        // What was sent is still delivered. That it is shut already is all that could be wrong.
-        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+        // What was sent is still delivered. That it is shut already is all that could be wrong. In a fork (K1), those
+        // who talk there would hear of it.
+        if self.here.is_it() {
+            let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+        }
     }
 
     /// What makes the socket readable is the messages themselves.

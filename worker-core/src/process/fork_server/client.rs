@@ -105,6 +105,7 @@ impl Slot {
         order: Order,
         descriptors: &[OwnedFd],
     ) -> Result<Arc<Server>, NotOrdered> {
+        let fits_a_spare = order.fits_a_spare();
         let mut command = Command::Make { order: Box::new(order), then_spare: false };
         let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(OwnedFd::as_fd).collect();
         let mut attempts = 0;
@@ -114,10 +115,13 @@ impl Slot {
                 Err(NotOrdered::Killed(_)) if attempts < ATTEMPTS => continue,
                 server => server?,
             };
-            if let Command::Make { order, then_spare } = &mut command {
-                *then_spare = order.fits_a_spare() && server.spares.wants_another();
-            }
-            match server.command(&command, &descriptors) {
+            let mut send = |asks: bool| {
+                if let Command::Make { then_spare, .. } = &mut command {
+                    *then_spare = asks;
+                }
+                server.command(&command, &descriptors)
+            };
+            match if fits_a_spare { server.spares.ask_with(send) } else { send(false) } {
                 Ok(()) => return Ok(server),
                 // It was killed: its backends are gone with it, and the next one starts afresh.
                 Err(Errno::EPIPE | Errno::ECONNRESET) if attempts < ATTEMPTS => self.retire(&server),

@@ -11,7 +11,7 @@
 //!   is there and is obeyed; what comes later is refused to its sender, who asks the server.
 //! * K2: a spare is in its server's charge from its fork on, like any backend, and ends with it.
 //! * K3: each message that asks for a spare is answered by one message. So whoever was promised one may
-//!   wait for it, and there is never more than one.
+//!   wait for it, and there is never more than one. Promised it is only once the message is on its way.
 //! * K4: a spare is asked to run only what the server has found at its place before (A1 of `sys::module`).
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -38,11 +38,21 @@ pub(super) struct Spares(Mutex<Book>);
 
 #[derive(Debug, Default)]
 struct Book {
-    /// Whether a message about one is there, or will come.
-    is_promised: bool,
+    asked: Asked,
     last_spawn: Option<Instant>,
     /// What the server has found at its place (K4).
     accepted: Vec<Entry>,
+}
+
+/// What was said to the server of the next spare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asked {
+    #[default]
+    Nothing,
+    /// Somebody is about to ask.
+    Now,
+    /// The question has left: a message about one is there, or will come (K3).
+    Promised,
 }
 
 /// A process that waits for an order.
@@ -60,20 +70,34 @@ pub(in crate::process) struct Spare {
 /// The way to give a spare its order.
 #[derive(Debug)]
 pub(in crate::process) struct Orders {
-    pid: u32,
+    /// By which the server knows the spare (F7).
+    token: u64,
     socket: OwnedFd,
     server: Arc<Server>,
 }
 
 impl Spares {
-    /// Whether to ask for a spare now; who is told so, asks.
-    pub(super) fn wants_another(&self) -> bool {
-        let mut book = self.book();
-        let now = Instant::now();
-        let is_soon = book.last_spawn.replace(now).is_some_and(|last| now - last < LIFE);
-        let wants = is_soon && !book.is_promised;
-        book.is_promised |= wants;
-        wants
+    /// Sends a message to the server that asks for a spare too, if one is worth it: `send` is told.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`; then nothing was asked for (K3).
+    pub(super) fn ask_with(&self, send: impl FnOnce(bool) -> nix::Result<()>) -> nix::Result<()> {
+        let asks = {
+            let mut book = self.book();
+            let now = Instant::now();
+            let is_soon = book.last_spawn.replace(now).is_some_and(|last| now - last < LIFE);
+            let asks = is_soon && book.asked == Asked::Nothing;
+            if asks {
+                book.asked = Asked::Now;
+            }
+            asks
+        };
+        let sent = send(asks);
+        if asks {
+            self.book().asked = if sent.is_ok() { Asked::Promised } else { Asked::Nothing };
+        }
+        sent
     }
 
     pub(super) fn accepted(&self, entry: Entry) {
@@ -87,7 +111,16 @@ impl Spares {
     fn take_promise(&self, entry: Entry) -> bool {
         let mut book = self.book();
         let is_known = book.accepted.iter().any(|&other| std::ptr::fn_addr_eq(other, entry));
-        is_known && std::mem::take(&mut book.is_promised)
+        let takes = is_known && book.asked == Asked::Promised;
+        if takes {
+            book.asked = Asked::Nothing;
+        }
+        takes
+    }
+
+    /// Whoever took the promise could not wait for what was promised: the next one may.
+    fn give_promise_back(&self) {
+        self.book().asked = Asked::Promised;
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -103,19 +136,23 @@ impl Slot {
             return None;
         }
         let message = match socket::receive(server.control.as_fd(), false) {
-            Err(Errno::EAGAIN) => {
-                server.command(&Command::Hurry, &[]).ok()?;
-                // K3: it comes, or the end of the server does.
-                socket::receive(server.control.as_fd(), true)
-            }
+            // K3: it comes, or the end of the server does.
+            Err(Errno::EAGAIN) => server
+                .command(&Command::Hurry, &[])
+                .and_then(|()| socket::receive(server.control.as_fd(), true)),
             message => message,
         };
-        let message = message.ok().flatten()?;
-        let Some(Greeting::Spare { pid }) = protocol::decode(&message.bytes) else { return None };
+        let Ok(message) = message else {
+            // The answer is still to be taken out, or whoever asks next would get this one for theirs.
+            server.spares.give_promise_back();
+            return None;
+        };
+        let message = message?;
+        let Some(Greeting::Spare { pid, token }) = protocol::decode(&message.bytes) else { return None };
         // Fewer arrive where this program may open no more; the spare sees its socket closed, and ends.
         let parts = <[OwnedFd; 6]>::try_from(message.descriptors).ok()?;
         let [beside, socket, memory, bell, sleeper, pidfd] = parts;
-        let orders = Orders { pid, socket, server };
+        let orders = Orders { token, socket, server };
         let link = vec![memory, bell, sleeper];
         orders.are_awaited().then_some(Spare { pid, pidfd, beside, link, orders })
     }
@@ -145,10 +182,61 @@ impl Orders {
         if socket::send(self.socket.as_fd(), &protocol::encode(order), &descriptors, true).is_err() {
             return false;
         }
-        let then_spare = self.server.spares.wants_another();
-        let taken = Command::Taken { pid: self.pid, stop_timeout: order.stop_timeout, then_spare };
         // A server that is gone takes the backend with it, which is found as any end is.
-        let _ = self.server.command(&taken, &[]);
+        let _ = self.server.spares.ask_with(|then_spare| {
+            let stop_timeout = order.stop_timeout;
+            self.server.command(&Command::Taken { token: self.token, stop_timeout, then_spare }, &[])
+        });
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody runs it.
+    const ENTRY: Entry = |_| 1;
+
+    /// Asks until it asks for a spare: only close spawns do, and a busy machine may take its time.
+    fn ask(spares: &Spares, sent: nix::Result<()>) {
+        let mut has_asked = false;
+        while !has_asked {
+            let result = spares.ask_with(|asks| {
+                has_asked = asks;
+                assert!(!spares.take_promise(ENTRY), "nothing has left yet, so nobody may wait for it");
+                if asks { sent } else { Ok(()) }
+            });
+            assert!(!has_asked || result == sent);
+        }
+    }
+
+    #[test]
+    fn a_question_that_did_not_leave_promises_nothing() {
+        let spares = Spares::default();
+        spares.accepted(ENTRY);
+        for refused in [Errno::EMSGSIZE, Errno::ENOBUFS, Errno::ETOOMANYREFS, Errno::EPIPE] {
+            ask(&spares, Err(refused));
+            assert!(!spares.take_promise(ENTRY), "{refused}");
+            ask(&spares, Ok(()));
+            assert!(spares.take_promise(ENTRY));
+        }
+    }
+
+    #[test]
+    fn one_is_promised_at_a_time_and_a_promise_can_be_given_back() {
+        let spares = Spares::default();
+        spares.accepted(ENTRY);
+        ask(&spares, Ok(()));
+        let mut asks_again = true;
+        let note = |asks| {
+            asks_again = asks;
+            Ok(())
+        };
+        spares.ask_with(note).unwrap();
+        assert!(!asks_again);
+        assert!(spares.take_promise(ENTRY) && !spares.take_promise(ENTRY));
+        spares.give_promise_back();
+        assert!(spares.take_promise(ENTRY));
     }
 }

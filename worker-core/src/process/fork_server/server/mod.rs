@@ -176,27 +176,32 @@ impl Server {
     fn obey(&mut self, message: Message) {
         let mut descriptors = message.descriptors.into_iter();
         let command = protocol::decode::<Command>(&message.bytes);
-        if let Some(Command::Taken { pid, stop_timeout, then_spare }) = command {
-            self.spare_was_taken(pid, stop_timeout);
+        if let Some(Command::Taken { token, stop_timeout, then_spare }) = command {
+            self.spare_was_taken(token, stop_timeout);
             return if then_spare { self.plan_spare() } else { self.stock.clear() };
         }
         if let Some(Command::Hurry) = command {
             return self.make_planned_spares(true);
         }
-        let Some(supervision) = descriptors.next() else { return };
-        let (made, then_spare) = match command {
-            Some(Command::Make { order, then_spare }) => {
-                (self.spawn(*order, descriptors.collect(), supervision), then_spare)
-            }
-            _ => {
-                let reason = "the fork server got an order it cannot read".to_owned();
-                (Err((supervision, Refusal::Code(reason))), false)
-            }
+        let (order, then_spare) = match command {
+            Some(Command::Make { order, then_spare }) => (Some(order), then_spare),
+            _ => (None, false),
         };
-        if let Err((supervision, refusal)) = made {
-            // Nobody else has used this socket, so there is room.
-            let _ = tell(&supervision, &Notice::Refused(refusal), None);
+        // Without its descriptors, for which there was no room here, nobody can be told but by the end of the socket.
+        if let Some(supervision) = descriptors.next() {
+            let made = match order {
+                Some(order) => self.spawn(*order, descriptors.collect(), supervision),
+                None => {
+                    let reason = "the fork server got an order it cannot read".to_owned();
+                    Err((supervision, Refusal::Code(reason)))
+                }
+            };
+            if let Err((supervision, refusal)) = made {
+                // Nobody else has used this socket, so there is room.
+                let _ = tell(&supervision, &Notice::Refused(refusal), None);
+            }
         }
+        // K3: whatever became of the order.
         if then_spare {
             self.plan_spare();
         }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::timer::{Expiration, TimerSetTimeFlags};
-use nix::unistd::{ForkResult, Pid, getpid, setpgid};
+use nix::unistd::{ForkResult, getpid, setpgid};
 
 use super::super::spares::LIFE;
 use super::charge::Ending;
@@ -159,7 +159,8 @@ impl Server {
                     backend.is_spare = true;
                 }
                 let pidfd = pidfd.inspect_err(|_| child::kill_group(child))?;
-                let greeting = protocol::encode(&Greeting::Spare { pid: child.as_raw().unsigned_abs() });
+                let greeting =
+                    protocol::encode(&Greeting::Spare { pid: child.as_raw().unsigned_abs(), token });
                 let [memory, bell, sleeper] = link.ours();
                 let descriptors = [beside.as_fd(), orders.as_fd(), memory, bell, sleeper, pidfd.as_fd()];
                 let control = self.control.as_ref().ok_or(Errno::EPIPE)?;
@@ -170,10 +171,11 @@ impl Server {
     }
 
     /// The program has given a spare its order.
-    pub(super) fn spare_was_taken(&mut self, pid: u32, stop_timeout: Duration) {
-        // One that has ended by now is not in the list.
-        let Some(token) = self.running.get(&Pid::from_raw(pid.cast_signed())) else { return };
-        if let Some(backend) = self.backends.get_mut(token) {
+    pub(super) fn spare_was_taken(&mut self, token: u64, stop_timeout: Duration) {
+        // One that has ended by now is not in the list, or is to be told of; whoever has its number now is another.
+        if let Some(backend) = self.backends.get_mut(&token)
+            && !backend.is_reaped
+        {
             backend.is_spare = false;
             backend.stop_timeout = stop_timeout;
             // Its frontends may be gone again by now, and that have been heard first.
@@ -201,4 +203,56 @@ fn wait_for_order(orders: OwnedFd, link: LinkEnd) -> ! {
         begin::backend_in_spare(order, message.descriptors, link);
     }
     child::exit_now(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::builder::Output;
+    use crate::process::limits::Settings;
+    use crate::process::protocol::{Command, Surroundings, Task};
+    use crate::sys::socket::Message;
+
+    #[test]
+    fn an_order_that_came_without_its_descriptors_is_still_answered_about_the_spare() {
+        let mut server = Server::new(None, None, false).unwrap();
+        let surroundings = Surroundings {
+            name: "lost".to_owned(),
+            id: 1,
+            spawner: 0,
+            has_waits: false,
+            has_directory: false,
+            open_files_soft: 0,
+            preload: None,
+            settings: Settings::default(),
+            waits_for_debugger: false,
+        };
+        let order = Order {
+            task: Task::Server,
+            surroundings,
+            fresh_image: false,
+            stderr: Output::Inherit,
+            stop_timeout: Duration::ZERO,
+        };
+        let bytes = protocol::encode(&Command::Make { order: Box::new(order), then_spare: true });
+        // As it comes where no descriptor can be opened any more; the kernel has cut them off.
+        server.obey(Message { bytes, descriptors: Vec::new(), sender: None });
+        assert_eq!(server.stock.planned, 1, "K3");
+    }
+
+    #[test]
+    fn that_a_spare_was_taken_is_not_told_of_who_has_its_number_now() {
+        let mut server = Server::new(None, None, false).unwrap();
+        let pid = nix::unistd::getppid();
+        let mut charge = |timeout| {
+            let (_beside, supervision) = socket::message_pair().unwrap();
+            server.take_charge(pid, supervision, None, timeout, None, Vec::new())
+        };
+        let (spare, other) = (charge(FOR_EVER), charge(LIFE));
+        server.backends.remove(&spare);
+        server.spare_was_taken(spare, Duration::ZERO);
+        assert_eq!(server.backends[&other].stop_timeout, LIFE);
+        server.spare_was_taken(other, Duration::ZERO);
+        assert_eq!(server.backends[&other].stop_timeout, Duration::ZERO);
+    }
 }
