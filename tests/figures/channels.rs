@@ -1,4 +1,4 @@
-//! Figure 7: values through a channel, from other processes to this one.
+//! Figure 7: values through a channel, and items of a stream, from other processes to this one.
 //! Not here: waiting for many channels (`select`).
 //! Layer: over `system` and `report`.
 
@@ -36,6 +36,10 @@ impl Source {
         }
     }
 
+    pub fn items(&self, count: u32) -> impl Iterator<Item = Short> {
+        (0..count).map(|number| [u64::from(number), 1, 2, u64::MAX])
+    }
+
     pub fn long(&self, to: Sender<Vec<u8>>, count: u32) {
         for _ in 0..count {
             to.send(vec![7; LONG_BYTES]).expect("the receiver is there");
@@ -46,9 +50,13 @@ impl Source {
 pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let sources = [SourceFrontend::spawn()?, SourceFrontend::spawn()?];
     let [mut from_one, mut from_two, mut bare, mut long] = [const { Series(Vec::new()) }; 4];
+    let [mut items, mut awaited] = [const { Series(Vec::new()) }; 2];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for _ in 0..effort.rounds {
         from_one.0.push(short_us(&sources[..1], effort.values)?);
         bare.0.push(bare_us(effort.values)?);
+        items.0.push(items_us(&sources[0], effort.values)?);
+        awaited.0.push(runtime.block_on(awaited_us(&sources[0], effort.values))?);
         from_two.0.push(short_us(&sources, effort.values)?);
         long.0.push(long_us(&sources[0], effort.values.div_ceil(LONG_SHARE))?);
     }
@@ -57,13 +65,20 @@ pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error
         let (figure, bare) = (figure.to_owned(), bare.map(|bare| (bare_name(), bare)));
         report.rows.push(Row { figure, unit: Unit::Microseconds, ours, bare, goal });
     };
-    row("channel, a value of 32 bytes", from_one.clone(), Some(bare), Goal::Times(1.5));
+    row("channel, a value of 32 bytes", from_one.clone(), Some(bare.clone()), Goal::Times(1.5));
+    row("stream, an item of 32 bytes", items.clone(), Some(bare.clone()), Goal::Times(1.5));
+    row("stream, the same awaited on tokio", awaited.clone(), Some(bare), Goal::None);
     row("channel, the same from two processes", from_two.clone(), None, Goal::None);
     row("channel, a value of 1 MiB", long, None, Goal::None);
     let million = |series: &Series| 1.0 / series.median();
     report.details.push((
         "million values of 32 bytes a second".to_owned(),
-        vec![("from one".to_owned(), million(&from_one)), ("from two".to_owned(), million(&from_two))],
+        vec![
+            ("channel from one".to_owned(), million(&from_one)),
+            ("channel from two".to_owned(), million(&from_two)),
+            ("stream".to_owned(), million(&items)),
+            ("stream, awaited".to_owned(), million(&awaited)),
+        ],
     ));
     sources.iter().try_for_each(|source| source.stop().map(drop))?;
     Ok(())
@@ -84,6 +99,29 @@ fn short_us(sources: &[SourceFrontend], count: u32) -> Result<f64, Box<dyn Error
     sending.into_iter().try_for_each(|sending| sending.wait())?;
     let share = u64::from(share);
     assert_eq!(sum, share * (share - 1) / 2 * sources.len() as u64);
+    Ok(time)
+}
+
+fn items_us(source: &SourceFrontend, count: u32) -> Result<f64, Box<dyn Error>> {
+    let start = Instant::now();
+    let mut sum = 0;
+    for item in source.items(count)? {
+        sum += item?[0];
+    }
+    let time = per_value_us(start, count);
+    assert_eq!(sum, u64::from(count) * u64::from(count - 1) / 2);
+    Ok(time)
+}
+
+async fn awaited_us(source: &SourceFrontend, count: u32) -> Result<f64, Box<dyn Error>> {
+    let start = Instant::now();
+    let mut items = source.items(count)?;
+    let mut sum = 0;
+    while let Some(item) = items.next_async().await {
+        sum += item?[0];
+    }
+    let time = per_value_us(start, count);
+    assert_eq!(sum, u64::from(count) * u64::from(count - 1) / 2);
     Ok(time)
 }
 

@@ -80,7 +80,7 @@ pub use errors::{
     PanicReport, PoolError, SpawnError, StopError, TakeError,
 };
 pub use group::{Group, GroupError, Strategy};
-pub use pool::{Lease, Map, Ordered, Pool, PoolBuilder, Progress, Share, Unordered};
+pub use pool::{Awaited, Lease, Map, Ordered, Pool, PoolBuilder, Progress, Share, Unordered};
 pub use process::{
     Backoff, Builder, ForkServer, Limits, Link, OnTimeout, Output, Process, Restart, StartMethod, Usage,
 };

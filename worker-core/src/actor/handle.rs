@@ -271,7 +271,8 @@ impl<A: Actor> Handle<A> {
             let fault = fault_error::<R, E>(Fault::NotSentInTime, false);
             return Pending::new(Err(fault), decode);
         }
-        let must_not_wait = room == Room::Own && (is_in_runtime() || life.client.is_awaited());
+        let must_not_wait =
+            room == Room::Later || room == Room::Own && (is_in_runtime() || life.client.is_awaited());
         if must_not_wait && (lives.may_be_renewed() || life.client.death().is_none()) {
             return match Encoded::new(payload) {
                 Ok(encoded) => {

@@ -3,6 +3,7 @@
 //! Layer 6: over `calls`.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -209,14 +210,30 @@ impl<T, E> Pending<T, E> {
     }
 
     /// As [`Pending::wait`], but what its backend had not begun at its end is `NotSent`, whenever it was sent.
-    pub(crate) fn wait_exactly(self) -> Result<T, CallError<E>> {
-        let flight = self.in_flight().map(|(life, ticket)| (Arc::clone(life), ticket));
-        match (self.wait(), flight) {
-            (Err(CallError::Exited(exit)), Some((life, ticket))) if !life.client.was_begun(ticket) => {
-                Err(CallError::NotSent(exit))
-            }
-            (result, _) => result,
+    pub(crate) fn wait_exactly(mut self) -> Result<T, CallError<E>> {
+        if let State::Departing(departure) = &self.state
+            && let Some(departed) = departure.wait(None)
+        {
+            self.departed(departed);
         }
+        let flight = self.in_flight().map(|(life, ticket)| (Arc::clone(life), ticket));
+        exactly(self.wait(), flight)
+    }
+
+    /// As [`Pending::wait_exactly`], for a task.
+    pub(crate) async fn exactly(mut self) -> Result<T, CallError<E>> {
+        poll_fn(|context| self.poll_left(context)).await;
+        let flight = self.in_flight().map(|(life, ticket)| (Arc::clone(life), ticket));
+        exactly(self.await, flight)
+    }
+
+    /// Waits until the call has left, or never will, for a task.
+    pub(crate) fn poll_left(&mut self, context: &Context<'_>) -> Poll<()> {
+        if let State::Departing(departure) = &self.state {
+            let Poll::Ready(departed) = departure.poll(context) else { return Poll::Pending };
+            self.departed(departed);
+        }
+        Poll::Ready(())
     }
 
     pub(crate) fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Result<T, CallError<E>>> {
@@ -242,6 +259,19 @@ impl<T, E> Pending<T, E> {
     }
 }
 
+/// A result, told apart by whether the call was begun.
+fn exactly<T, E>(
+    result: Result<T, CallError<E>>,
+    flight: Option<(Arc<Life>, Ticket)>,
+) -> Result<T, CallError<E>> {
+    match (result, flight) {
+        (Err(CallError::Exited(exit)), Some((life, ticket))) if !life.client.was_begun(ticket) => {
+            Err(CallError::NotSent(exit))
+        }
+        (result, _) => result,
+    }
+}
+
 impl<T, E> Unpin for Pending<T, E> {}
 
 /// The result, for a task. Dropped before it has come, it forgets the reply and nothing else.
@@ -263,9 +293,8 @@ impl<T, E> Future for Pending<T, E> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let State::Departing(departure) = &this.state {
-            let Poll::Ready(departed) = departure.poll(context) else { return Poll::Pending };
-            this.departed(departed);
+        if this.poll_left(context).is_pending() {
+            return Poll::Pending;
         }
         let (life, ticket) = match &mut this.state {
             State::InFlight(life, ticket) => (&*life, *ticket),

@@ -17,6 +17,8 @@ pub(crate) enum Room {
     Until(Option<Instant>),
     /// It is not sent.
     None,
+    /// It leaves later, and this thread goes on.
+    Later,
 }
 
 thread_local! {

@@ -9,6 +9,7 @@ use super::Pool;
 use super::seat::Seat;
 use super::shared::Patience;
 use super::state::Want;
+use super::tasks;
 use crate::actor::{Frontend, Pending};
 use crate::errors::{CallError, PoolError, TakeError};
 
@@ -18,6 +19,9 @@ use crate::errors::{CallError, PoolError, TakeError};
 pub struct Share<F: Frontend> {
     seat: Seat<F>,
 }
+
+/// One use beside others, of whichever process.
+const ANY: Want<'static> = Want::Share { full: &[], grows: true };
 
 /// Processes that a call is sent to at most, if all die before they begin it.
 const SENT_MAX: u32 = 16;
@@ -54,10 +58,23 @@ impl<F: Frontend> Pool<F> {
     /// ```
     pub fn least_loaded(&self) -> Result<Share<F>, TakeError> {
         loop {
-            let mut seat = self.shared.seat(Want::Share { full: &[] }, Patience::Forever)?;
-            seat.is_looked_at = true;
-            if seat.is_fresh || seat.frontend.process().is_alive() {
-                return Ok(Share { seat });
+            let seat = self.shared.seat(ANY, Patience::Forever)?;
+            if let Some(share) = Share::of_living(seat) {
+                return Ok(share);
+            }
+        }
+    }
+
+    /// As [`Pool::least_loaded`], for a task: see [`Pool::take_async`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pool::least_loaded`].
+    pub async fn least_loaded_async(&self) -> Result<Share<F>, TakeError> {
+        loop {
+            let seat = tasks::seat(&self.shared, ANY).await?;
+            if let Some(share) = Share::of_living(seat) {
+                return Ok(share);
             }
         }
     }
@@ -96,14 +113,54 @@ impl<F: Frontend> Pool<F> {
             let share = self.least_loaded().map_err(PoolError::Take)?;
             let result = call(&share).wait_exactly();
             sent += 1;
-            match result {
-                Ok(value) => return Ok(value),
-                Err(error) => {
-                    share.seat.condemn_if_dead(&error);
-                    if !matches!(error, CallError::NotSent(_)) || sent == SENT_MAX {
-                        return Err(PoolError::Call(error));
-                    }
-                }
+            if let Some(result) = share.judge(result, sent) {
+                return result;
+            }
+        }
+    }
+
+    /// As [`Pool::call`], for a task. Dropped meanwhile, it forgets the reply, as a [`Pending`] does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pool::call`].
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "tokio", doc = "```")]
+    #[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+    /// use worker_core::{Pool, process_actor};
+    ///
+    /// pub struct Squarer;
+    ///
+    /// #[process_actor]
+    /// impl Squarer {
+    ///     pub fn new() -> Self { Self }
+    ///     pub fn square(&self, n: u64) -> u64 { n * n }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = Pool::<SquarerFrontend>::builder().size(2).spawn(SquarerFrontend::spawn_with)?;
+    /// let (nine, sixteen) = tokio::join!(
+    ///     pool.call_async(|squarer| squarer.square_async(3)),
+    ///     pool.call_async(|squarer| squarer.square_async(4)),
+    /// );
+    /// assert_eq!((nine?, sixteen?), (9, 16));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn call_async<T, E>(
+        &self,
+        mut call: impl FnMut(&F) -> Pending<T, E>,
+    ) -> Result<T, PoolError<E>> {
+        let mut sent = 0;
+        loop {
+            let share = self.least_loaded_async().await.map_err(PoolError::Take)?;
+            let result = call(&share).exactly().await;
+            sent += 1;
+            if let Some(result) = share.judge(result, sent) {
+                return result;
             }
         }
     }
@@ -140,6 +197,41 @@ impl<F: Frontend> Pool<F> {
         let frontends = self.shared.state().everybody();
         let pending: Vec<_> = frontends.iter().map(&mut call).collect();
         pending.into_iter().map(Pending::wait).collect()
+    }
+
+    /// As [`Pool::broadcast`], for a task: all are sent at once, and the future waits for the results.
+    pub fn broadcast_async<T, E, C>(
+        &self,
+        call: C,
+    ) -> impl Future<Output = Vec<Result<T, CallError<E>>>> + use<F, T, E, C>
+    where
+        C: FnMut(&F) -> Pending<T, E>,
+    {
+        let frontends = self.shared.state().everybody();
+        let pending: Vec<_> = frontends.iter().map(call).collect();
+        async move {
+            let mut results = Vec::new();
+            for pending in pending {
+                results.push(pending.await);
+            }
+            results
+        }
+    }
+}
+
+impl<F: Frontend> Share<F> {
+    /// A use of a process that had not ended unnoticed.
+    fn of_living(mut seat: Seat<F>) -> Option<Self> {
+        seat.is_looked_at = true;
+        (seat.is_fresh || seat.frontend.process().is_alive()).then(|| Self { seat })
+    }
+
+    /// What a call came to that was made on it; nothing if it is to be made on another one.
+    fn judge<T, E>(&self, result: Result<T, CallError<E>>, sent: u32) -> Option<Result<T, PoolError<E>>> {
+        let Err(error) = result else { return Some(result.map_err(PoolError::Call)) };
+        self.seat.condemn_if_dead(&error);
+        let is_last = !matches!(error, CallError::NotSent(_)) || sent == SENT_MAX;
+        is_last.then(|| Err(PoolError::Call(error)))
     }
 }
 

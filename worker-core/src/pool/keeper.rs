@@ -28,7 +28,11 @@ impl<F: Frontend> Drop for Owner<F> {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.closed = true;
-        let left: (Vec<_>, Vec<_>) = (std::mem::take(&mut state.members), state.spares.drain(..).collect());
+        state.abandoned = true;
+        let left = (std::mem::take(&mut state.members), std::mem::take(&mut state.spares));
+        let left = (left, std::mem::take(&mut state.begun));
+        // A map that goes on without the pool has to be told that nothing more comes.
+        state.line.wake_all();
         self.shared.changed.notify_all();
         drop(state);
         // Their last frontends, so they end: nobody waits for it.
@@ -97,8 +101,10 @@ fn next_due<F: Frontend>(
     let old = shared.options.max_age.into_iter().flat_map(|limit| {
         state.members.iter().filter(|member| member.due.is_none()).map(move |member| member.born + limit)
     });
-    // A process that was due is replaced by a spare that is still starting.
-    let waits_for_spare = state.members.iter().any(|member| member.due.is_some());
+    // A process that was due is replaced by a spare that is still starting; and one that somebody began for himself,
+    // and left, takes a place when it is ready.
+    let waits_for_spare = state.members.iter().any(|member| member.due.is_some())
+        || state.spares.len() > shared.options.spare && state.ready_spares() < state.spares.len();
     let spare = waits_for_spare.then(|| now + SPARE_LOOK);
     let first = idle.chain(old).chain(spare).min();
     first.map_or(idle_timeout, |first| first.saturating_duration_since(now).max(SHORTEST))

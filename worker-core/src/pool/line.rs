@@ -34,7 +34,7 @@ pub(super) struct Place(u64);
 pub(super) struct Line {
     waiting: VecDeque<(Place, Wake)>,
     /// Those who have something to do meanwhile, and take what nobody in the line wants.
-    listeners: Vec<(Place, Waker)>,
+    listeners: Vec<(Place, Wake)>,
     next: u64,
 }
 
@@ -49,12 +49,18 @@ impl Line {
 
     /// Has another waker woken for the same place, because a task may move; gives the old one, to be dropped elsewhere.
     pub(super) fn renew(&mut self, place: Place, wake: Wake) -> Option<Wake> {
-        let (_, old) = self.waiting.iter_mut().find(|(other, _)| *other == place)?;
+        let (_, old) =
+            self.waiting.iter_mut().chain(&mut self.listeners).find(|(other, _)| *other == place)?;
         Some(std::mem::replace(old, wake))
     }
 
-    pub(super) fn leave(&mut self, place: Place) {
-        self.waiting.retain(|(other, _)| *other != place);
+    /// Gives a place up, in the line or beside it; gives its waker, to be dropped elsewhere.
+    pub(super) fn leave(&mut self, place: Place) -> Option<Wake> {
+        if let Some(position) = self.waiting.iter().position(|(other, _)| *other == place) {
+            return self.waiting.remove(position).map(|(_, wake)| wake);
+        }
+        let position = self.listeners.iter().position(|(other, _)| *other == place)?;
+        Some(self.listeners.swap_remove(position).1)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,29 +75,24 @@ impl Line {
         self.waiting.front().is_some_and(|(first, _)| *first == place)
     }
 
-    /// Has somebody woken by whatever changes, until it leaves.
-    pub(super) fn listen(&mut self, waker: &Waker) -> Place {
+    /// Has somebody woken by whatever changes that nobody in the line has a use for, until it leaves.
+    pub(super) fn listen(&mut self, wake: Wake) -> Place {
         let place = Place(self.next);
         self.next += 1;
-        self.listeners.push((place, waker.clone()));
+        self.listeners.push((place, wake));
         place
-    }
-
-    pub(super) fn stop_listening(&mut self, place: Place) {
-        self.listeners.retain(|(other, _)| *other != place);
     }
 
     /// Has the first look again (P2).
     pub(super) fn wake_first(&self) {
         match self.waiting.front() {
             Some((_, wake)) => wake.wake(),
-            None => self.listeners.iter().for_each(|(_, waker)| waker.wake_by_ref()),
+            None => self.listeners.iter().for_each(|(_, wake)| wake.wake()),
         }
     }
 
     pub(super) fn wake_all(&self) {
-        self.waiting.iter().for_each(|(_, wake)| wake.wake());
-        self.listeners.iter().for_each(|(_, waker)| waker.wake_by_ref());
+        self.waiting.iter().chain(&self.listeners).for_each(|(_, wake)| wake.wake());
     }
 }
 

@@ -35,10 +35,15 @@ impl<F: Frontend> Drop for Begun<F> {
 }
 
 /// A number in the state that goes down again, also when the user's closure panics.
-struct Counted<'shared, F: Frontend>(&'shared Shared<F>, fn(&mut State<F>) -> &mut usize);
+pub(super) struct Counted<'shared, F: Frontend>(&'shared Shared<F>, fn(&mut State<F>) -> &mut usize);
 
-impl<F: Frontend> Counted<'_, F> {
-    fn end(self, state: &mut State<F>) {
+impl<'shared, F: Frontend> Counted<'shared, F> {
+    /// For what is counted already.
+    pub(super) fn held(shared: &'shared Shared<F>, count: fn(&mut State<F>) -> &mut usize) -> Self {
+        Self(shared, count)
+    }
+
+    pub(super) fn end(self, state: &mut State<F>) {
         *self.1(state) -= 1;
         self.0.changed.notify_all();
         std::mem::forget(self);
@@ -100,29 +105,22 @@ impl<F: Frontend> Shared<F> {
     }
 
     /// Begins a spare that the state has asked for.
-    pub(super) fn begin_spare(&self, number: u64) {
-        let counted = Counted(self, |state| &mut state.in_hand);
+    pub(super) fn begin_spare(&self, number: u64, counted: Counted<'_, F>) {
         let begun = self.begin(number);
         let mut state = self.state();
         counted.end(&mut state);
-        let failed = match begun {
-            Ok(spare) if state.closed => {
-                state.stopped.push(spare.frontend);
-                None
-            }
+        match begun {
             Ok(spare) => {
-                state.spares.push_back(spare);
+                let left = state.put_back(spare);
                 state.line.wake_first();
-                None
+                drop(state);
+                drop(left);
             }
             Err(why) => {
                 state.pause = Instant::now().checked_add(PAUSE);
-                Some(why)
+                drop(state);
+                self.tell_not_made(self.name(number), 0, why);
             }
-        };
-        drop(state);
-        if let Some(why) = failed {
-            self.tell_not_made(self.name(number), 0, why);
         }
     }
 
@@ -148,11 +146,11 @@ impl<F: Frontend> Shared<F> {
             state.in_hand -= 1;
             self.changed.notify_all();
             let Some(why) = failed else {
-                if state.closed {
-                    state.stopped.push(spare.frontend);
-                } else {
-                    state.spares.push_back(spare);
-                }
+                let left = state.put_back(spare);
+                // A ready one is something to take.
+                state.line.wake_first();
+                drop(state);
+                drop(left);
                 continue;
             };
             state.pause = Instant::now().checked_add(PAUSE);

@@ -48,13 +48,15 @@ pub(super) struct Member<F> {
     pub(super) due: Option<DepartureReason>,
     /// It is out of service, and goes when its last user does.
     pub(super) leaving: Option<DepartureReason>,
+    /// It is ending, and out of service before anybody knows how it ends.
+    pub(super) ending: bool,
     /// Hooks that were sent, which are no calls of the user's.
     pub(super) hooks: u64,
     /// When its memory may be measured again.
     pub(super) memory_look: Instant,
 }
 
-impl<F: Frontend> Member<F> {
+impl<F> Member<F> {
     pub(super) fn new(spare: Spare<F>) -> Self {
         let now = Instant::now();
         Self {
@@ -67,6 +69,7 @@ impl<F: Frontend> Member<F> {
             idle_since: now,
             due: None,
             leaving: None,
+            ending: false,
             hooks: 0,
             memory_look: now,
         }
@@ -78,7 +81,7 @@ impl<F: Frontend> Member<F> {
 
     /// Whether others may still be given it.
     pub(super) fn serves(&self) -> bool {
-        self.leaving.is_none()
+        self.leaving.is_none() && !self.ending
     }
 
     pub(super) fn idle_time(&self, now: Instant) -> Option<Duration> {
@@ -90,12 +93,25 @@ impl<F: Frontend> Member<F> {
 #[derive(Debug)]
 pub(super) struct Departed<F> {
     pub(super) frontend: F,
-    pub(super) reason: DepartureReason,
+    /// Nothing for one that is ending: that is waited for.
+    pub(super) reason: Option<DepartureReason>,
+    /// Dropped with it.
+    pub(super) _hook: Hook,
 }
 
 impl<F: Frontend> Departed<F> {
+    /// What is to be told of it. One that has ended, or is about to, tells its builder's own listener.
     pub(super) fn told(&self) -> Departure {
         let process = self.frontend.process();
-        Departure { name: process.name().to_owned(), pid: process.pid(), reason: self.reason.clone() }
+        let reason = match &self.reason {
+            None => DepartureReason::Ended(process.wait()),
+            Some(reason) => {
+                if let DepartureReason::Ended(_) = reason {
+                    process.wait();
+                }
+                reason.clone()
+            }
+        };
+        Departure { name: process.name().to_owned(), pid: process.pid(), reason }
     }
 }

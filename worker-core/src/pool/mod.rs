@@ -48,7 +48,7 @@ use shared::{Patience, Shared};
 pub use balanced::Share;
 pub use builder::PoolBuilder;
 pub use lease::Lease;
-pub use map::{Map, Ordered, Progress, Unordered};
+pub use map::{Awaited, Map, Ordered, Progress, Unordered};
 
 /// Processes with the same actor in each: made early, lent one at a time, or used by load.
 ///

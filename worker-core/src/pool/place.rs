@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use super::making::Counted;
 use super::member::{Member, Spare};
 use super::seat::Seat;
 use super::shared::Shared;
@@ -35,6 +36,8 @@ impl<F: Frontend> Making<F> {
         let mut state = shared.state();
         let closed = state.closed;
         making.spare = if closed { None } else { state.take_spare() };
+        let known = making.spare.as_ref().map(|spare| (spare.number, spare.frontend.clone()));
+        state.begun.extend(known);
         drop(state);
         if closed {
             return Err(TakeError::Stopped);
@@ -48,9 +51,28 @@ impl<F: Frontend> Making<F> {
     }
 
     fn begin_new(&mut self) -> Result<(), TakeError> {
-        let number = self.shared.state().number();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.state();
+        if state.closed {
+            return Err(TakeError::Stopped);
+        }
+        let number = state.number();
+        state.beginning += 1;
+        drop(state);
+        let counted = Counted::held(&shared, |state| &mut state.beginning);
         self.was_spare = false;
-        self.spare = Some(self.shared.begin(number).map_err(TakeError::Spawn)?);
+        let begun = shared.begin(number);
+        let mut state = shared.state();
+        counted.end(&mut state);
+        let spare = begun.map_err(TakeError::Spawn)?;
+        if state.closed {
+            let left = state.put_back(spare);
+            drop(state);
+            drop(left);
+            return Err(TakeError::Stopped);
+        }
+        state.begun.push((number, spare.frontend.clone()));
+        self.spare = Some(spare);
         Ok(())
     }
 
@@ -85,7 +107,16 @@ impl<F: Frontend> Making<F> {
                 Started::NotYet => return Err(TakeError::Busy),
                 Started::Failed(exit, why) => {
                     spare.frontend.process().wait();
+                    let number = spare.number;
                     self.spare = None;
+                    let mut state = self.shared.state();
+                    let (left, closed) = (state.take_begun(number), state.closed);
+                    drop(state);
+                    drop(left);
+                    if closed {
+                        // It was stopped with the pool.
+                        return Err(TakeError::Stopped);
+                    }
                     if !self.was_spare {
                         return Err(TakeError::Spawn(format!("{exit}: {why}")));
                     }
@@ -100,10 +131,11 @@ impl<F: Frontend> Making<F> {
         // Counted as made until now, and as a member from now on.
         self.is_counted = false;
         state.making -= 1;
+        let left = state.take_begun(number);
         shared.changed.notify_all();
         if state.closed {
-            state.stopped.push(spare.frontend);
-            shared.tidy(state);
+            // Whoever closed the pool has it in hand.
+            drop(state);
             return Err(TakeError::Stopped);
         }
         let mut member = Member::new(spare);
@@ -113,6 +145,7 @@ impl<F: Frontend> Making<F> {
         }
         state.members.push(member);
         shared.tidy(state);
+        drop(left);
         Ok(Seat::new(&shared, number, frontend, want, true))
     }
 }
@@ -122,13 +155,14 @@ impl<F: Frontend> Drop for Making<F> {
         if !self.is_counted {
             return;
         }
+        let spare = self.spare.take();
         let mut state = self.shared.state();
         state.making -= 1;
-        match self.spare.take() {
-            Some(spare) if state.closed => state.stopped.push(spare.frontend),
-            spare => state.spares.extend(spare),
-        }
+        let known = spare.as_ref().and_then(|spare| state.take_begun(spare.number));
+        // Where the pool is closed, whoever closed it has it in hand.
+        let left = if state.closed { spare } else { spare.and_then(|spare| state.put_back(spare)) };
         self.shared.changed.notify_all();
         self.shared.tidy(state);
+        drop((known, left));
     }
 }

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::builder::Options;
-use super::line::Wake;
-use super::making::Make;
+use super::line::{Place, Wake};
+use super::making::{Counted, Make};
 use super::member::Departed;
 use super::state::{Aftermath, Choice, State, Want};
 use crate::actor::Frontend;
@@ -56,23 +56,41 @@ impl<F: Frontend> Shared<F> {
     }
 
     /// Puts the pool in order after a change, and does what takes time with nothing locked (P1).
-    pub(super) fn tidy(&self, mut state: MutexGuard<'_, State<F>>) {
-        let Aftermath { departed, begin } = state.settle(&self.options);
+    pub(super) fn tidy(&self, state: MutexGuard<'_, State<F>>) {
+        drop(self.settle(state));
+    }
+
+    /// As [`Shared::tidy`], but what takes time is done when the result is dropped.
+    fn settle(&self, mut state: MutexGuard<'_, State<F>>) -> Chores<'_, F> {
+        let Aftermath { departed, begin, is_short } = state.settle(&self.options);
+        let counted = |number| (number, Counted::held(self, |state| &mut state.in_hand));
+        let begin = begin.into_iter().map(counted).collect();
         drop(state);
-        for departed in departed {
-            self.part(departed);
-        }
-        for number in begin {
-            self.begin_spare(number);
-        }
+        Chores { shared: self, departed, begin, is_short }
+    }
+
+    /// Takes a process out of service; what it takes to replace it can wait, unless that gives it a replacement.
+    pub(super) fn condemn(&self, number: u64, reason: DepartureReason) -> Option<Chores<'_, F>> {
+        let mut state = self.state();
+        state.condemn(number, reason);
+        self.settle_later(state)
+    }
+
+    /// As [`Shared::condemn`], for one that is ending, before anybody knows how.
+    pub(super) fn retire(&self, number: u64) -> Option<Chores<'_, F>> {
+        let mut state = self.state();
+        state.retire(number);
+        self.settle_later(state)
+    }
+
+    fn settle_later(&self, state: MutexGuard<'_, State<F>>) -> Option<Chores<'_, F>> {
+        let chores = self.settle(state);
+        // Where a process is missing, whoever looks for one finds the one that is begun here.
+        (!chores.is_short).then_some(chores)
     }
 
     /// Lets a process go, and tells of it.
-    pub(super) fn part(&self, departed: Departed<F>) {
-        if let DepartureReason::Ended(_) = departed.reason {
-            // Tells the builder's own listener.
-            departed.frontend.process().wait();
-        }
+    fn part(&self, departed: Departed<F>) {
         let told = departed.told();
         // Before the listener, which may look whether it is gone.
         drop(departed);
@@ -83,6 +101,16 @@ impl<F: Frontend> Shared<F> {
         if let Some(listener) = &self.options.on_departure {
             listener(departure);
         }
+    }
+
+    /// Chooses if it is the turn of whoever has this place in the line, or of anybody; it does not wait.
+    pub(super) fn choose_now(&self, want: Want<'_>, place: Option<Place>) -> Result<Choice<F>, TakeError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(TakeError::Stopped);
+        }
+        let is_my_turn = place.map_or(state.line.is_empty(), |place| state.line.is_first(place));
+        Ok(if is_my_turn { state.choose(want, &self.options) } else { Choice::Nothing })
     }
 
     /// Chooses when it is the caller's turn, and waits for that as long as its patience lasts (P2).
@@ -117,6 +145,28 @@ impl<F: Frontend> Shared<F> {
             state.line.wake_first();
         }
         result
+    }
+}
+
+/// What is to be done about a change, with nothing locked: it is when this is dropped.
+///
+/// Spares that are to be begun are counted as in hand meanwhile, so it must not be kept for long.
+#[must_use = "dropped here, it takes its time here"]
+pub(super) struct Chores<'shared, F: Frontend> {
+    shared: &'shared Shared<F>,
+    departed: Vec<Departed<F>>,
+    begin: Vec<(u64, Counted<'shared, F>)>,
+    is_short: bool,
+}
+
+impl<F: Frontend> Drop for Chores<'_, F> {
+    fn drop(&mut self) {
+        for (number, counted) in self.begin.drain(..) {
+            self.shared.begin_spare(number, counted);
+        }
+        for departed in self.departed.drain(..) {
+            self.shared.part(departed);
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Instant;
 use super::builder::Options;
 use super::line::Line;
 use super::member::{Departed, Member, Spare};
-use crate::actor::Frontend;
 use crate::errors::DepartureReason;
 
 /// What somebody wants a process for.
@@ -17,7 +16,11 @@ pub(super) enum Want<'full> {
     /// For itself alone, and one that is in use without a lease only if it says so.
     Lease { or_busy: bool },
     /// For one use beside others. These have as many as the one who asks would give them.
-    Share { full: &'full [u64] },
+    Share {
+        full: &'full [u64],
+        /// Rather a new one than one that is in use, if there is room for it.
+        grows: bool,
+    },
 }
 
 /// What there is to give.
@@ -39,14 +42,20 @@ pub(super) struct State<F> {
     pub(super) line: Line,
     /// Places that are kept for processes that somebody makes, and waits for.
     pub(super) making: usize,
+    /// The processes in such places, by number: whoever stops the pool stops them too.
+    pub(super) begun: Vec<(u64, F)>,
+    /// Processes for such places that somebody begins just now.
+    pub(super) beginning: usize,
     /// Spares that somebody begins, or looks at, just now.
     pub(super) in_hand: usize,
     pub(super) next_number: u64,
     /// Until then no spare is begun, because one failed: whoever needs a process makes it himself, and is told.
     pub(super) pause: Option<Instant>,
     pub(super) closed: bool,
-    /// What was stopped with the pool.
-    pub(super) stopped: Vec<F>,
+    /// Its last clone was dropped: nobody will stop what is left.
+    pub(super) abandoned: bool,
+    /// What was stopped with the pool, by number.
+    pub(super) stopped: Vec<(u64, F)>,
 }
 
 /// What is to be done once nothing is locked.
@@ -55,6 +64,8 @@ pub(super) struct Aftermath<F> {
     pub(super) departed: Vec<Departed<F>>,
     /// Numbers of the spares to begin.
     pub(super) begin: Vec<u64>,
+    /// There are fewer than there should be, until one of these is ready.
+    pub(super) is_short: bool,
 }
 
 impl<F> Default for State<F> {
@@ -64,16 +75,19 @@ impl<F> Default for State<F> {
             spares: VecDeque::new(),
             line: Line::default(),
             making: 0,
+            begun: Vec::new(),
+            beginning: 0,
             in_hand: 0,
             next_number: 1,
             pause: None,
             closed: false,
+            abandoned: false,
             stopped: Vec::new(),
         }
     }
 }
 
-impl<F: Frontend> State<F> {
+impl<F: Clone> State<F> {
     pub(super) fn in_service(&self) -> usize {
         self.members.iter().filter(|member| member.serves()).count()
     }
@@ -89,7 +103,9 @@ impl<F: Frontend> State<F> {
     /// Every process there is, in the order in which they were made.
     pub(super) fn everybody(&self) -> Vec<F> {
         let members = self.members.iter().map(|member| (member.number, &member.frontend));
-        let spares = self.spares.iter().map(|spare| (spare.number, &spare.frontend));
+        // Those in the making, too: their constructors come first on their links.
+        let begun = self.begun.iter().map(|(number, frontend)| (*number, frontend));
+        let spares = self.spares.iter().map(|spare| (spare.number, &spare.frontend)).chain(begun);
         let mut all: Vec<_> = members.chain(spares).collect();
         all.sort_by_key(|(number, _)| *number);
         all.into_iter().map(|(_, frontend)| frontend.clone()).collect()
@@ -101,7 +117,7 @@ impl<F: Frontend> State<F> {
 
     /// Chooses for one who may: the first in the line, or anybody if there is none (P2).
     pub(super) fn choose(&mut self, want: Want<'_>, options: &Options) -> Choice<F> {
-        let can_grow = self.in_service() + self.making < options.max;
+        let mut can_grow = self.in_service() + self.making < options.max;
         let candidates = self.members.iter_mut().filter(|member| member.serves() && !member.leased);
         let chosen = match want {
             // The last used of the free ones, so that the others become idle enough to go. A dead one is found
@@ -111,7 +127,8 @@ impl<F: Frontend> State<F> {
                     candidates.max_by_key(|member| (std::cmp::Reverse(member.load), member.idle_since));
                 best.filter(|member| member.load == 0 || or_busy && !can_grow)
             }
-            Want::Share { full } => {
+            Want::Share { full, grows } => {
+                can_grow &= grows;
                 let candidates = candidates.filter(|member| !full.contains(&member.number));
                 let best =
                     candidates.max_by_key(|member| (std::cmp::Reverse(member.load), member.idle_since));
@@ -141,6 +158,30 @@ impl<F: Frontend> State<F> {
         }
     }
 
+    /// Takes a process out of service that is ending, before it is known how.
+    pub(super) fn retire(&mut self, number: u64) {
+        if let Some(member) = self.member(number) {
+            member.ending = true;
+        }
+    }
+
+    /// Keeps a process that was in hand for whoever needs one, or, where the pool is closed, for whoever stops it;
+    /// gives it back if nobody will.
+    pub(super) fn put_back(&mut self, spare: Spare<F>) -> Option<Spare<F>> {
+        match (self.closed, self.abandoned) {
+            (false, _) => self.spares.push_back(spare),
+            (true, false) => self.stopped.push((spare.number, spare.frontend)),
+            (true, true) => return Some(spare),
+        }
+        None
+    }
+
+    /// Takes the process of this number out of those that are made in a place of the pool.
+    pub(super) fn take_begun(&mut self, number: u64) -> Option<F> {
+        let position = self.begun.iter().position(|(other, _)| *other == number)?;
+        Some(self.begun.swap_remove(position).1)
+    }
+
     /// Lets those go that nobody uses any more, puts spares where they are due, and says what is to be done then.
     pub(super) fn settle(&mut self, options: &Options) -> Aftermath<F> {
         self.replace_due();
@@ -148,16 +189,13 @@ impl<F: Frontend> State<F> {
         let mut index = 0;
         while index < self.members.len() {
             let member = &mut self.members[index];
-            match member.leaving.take() {
-                // A dead one is of no use to its users either.
-                Some(reason) if member.is_free() || matches!(reason, DepartureReason::Ended(_)) => {
-                    let frontend = self.members.remove(index).frontend;
-                    departed.push(Departed { frontend, reason });
-                }
-                leaving => {
-                    member.leaving = leaving;
-                    index += 1;
-                }
+            // A dead one is of no use to its users either.
+            let is_dead = matches!(member.leaving, Some(DepartureReason::Ended(_)));
+            if is_dead || !member.serves() && member.is_free() {
+                let Member { frontend, leaving: reason, hook, .. } = self.members.remove(index);
+                departed.push(Departed { frontend, reason, _hook: hook });
+            } else {
+                index += 1;
             }
         }
         let mut begin = Vec::new();
@@ -166,6 +204,11 @@ impl<F: Frontend> State<F> {
             let due = self.members.iter().filter(|member| member.serves() && member.due.is_some()).count();
             let missing = options.min.saturating_sub(self.in_service() + self.making);
             let wanted = options.spare + due + missing;
+            // What somebody began, and waits for no longer, takes a place: there it may be used, and become idle.
+            while self.spares.len() > wanted
+                && self.in_service() + self.making < options.max
+                && self.promote()
+            {}
             let pauses = self.pause.is_some_and(|until| Instant::now() < until);
             while !pauses && self.spares.len() + self.in_hand < wanted {
                 self.in_hand += 1;
@@ -173,7 +216,8 @@ impl<F: Frontend> State<F> {
             }
         }
         self.line.wake_first();
-        Aftermath { departed, begin }
+        let is_short = !self.closed && self.in_service() + self.making < options.min;
+        Aftermath { departed, begin, is_short }
     }
 
     /// Has a spare that is ready take the place of each that is to be recycled (P3).
@@ -183,7 +227,7 @@ impl<F: Frontend> State<F> {
         }
         for index in 0..self.members.len() {
             let member = &mut self.members[index];
-            if member.leaving.is_some() || member.due.is_none() {
+            if !member.serves() || member.due.is_none() {
                 continue;
             }
             let Some(spare) = take_ready(&mut self.spares) else { return };

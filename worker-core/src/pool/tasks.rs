@@ -26,22 +26,29 @@ pub(super) async fn take<F: Frontend>(shared: &Arc<Shared<F>>) -> Result<Lease<F
     let want = Want::Lease { or_busy: true };
     let mut deaths = 0;
     loop {
-        shared.look_at_spares();
-        let mut seat = match choose(shared, want).await? {
-            Choice::Member { number, frontend } => Seat::new(shared, number, frontend, want, false),
-            Choice::Make => match Making::begin(shared, false)?.finish_async(want).await {
-                // A spare that failed; what is made in its place is not ready yet.
-                Err(TakeError::Busy) => continue,
-                made => made?,
-            },
-            Choice::Nothing => return Err(TakeError::Busy),
-        };
+        let mut seat = seat(shared, want).await?;
         if finish_left_hook(&mut seat).await
             && let Some(lease) = activate(seat, deaths < DEATHS_MAX).await?
         {
             return Ok(lease);
         }
         deaths += 1;
+    }
+}
+
+/// A process for the caller: one that is there, or one that is made.
+pub(super) async fn seat<F: Frontend>(shared: &Arc<Shared<F>>, want: Want<'_>) -> Result<Seat<F>, TakeError> {
+    loop {
+        shared.look_at_spares();
+        return match choose(shared, want).await? {
+            Choice::Member { number, frontend } => Ok(Seat::new(shared, number, frontend, want, false)),
+            Choice::Make => match Making::begin(shared, false)?.finish_async(want).await {
+                // A spare that failed; what is made in its place is not ready yet.
+                Err(TakeError::Busy) => continue,
+                made => made,
+            },
+            Choice::Nothing => Err(TakeError::Busy),
+        };
     }
 }
 
@@ -55,8 +62,10 @@ impl<F: Frontend> Drop for Waiting<'_, F> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
             let mut state = self.shared.state();
-            state.line.leave(place);
+            let wake = state.line.leave(place);
             state.line.wake_first();
+            drop(state);
+            drop(wake);
         }
     }
 }

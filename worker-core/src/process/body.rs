@@ -244,6 +244,19 @@ impl Body {
         self.wait_until(None).unwrap_or(None).unwrap_or_else(|| self.unknown_end()).0
     }
 
+    /// Where the word of its end arrives, if that is a descriptor: for whoever must not wait for it.
+    pub(crate) fn report(&self) -> Option<BorrowedFd<'_>> {
+        // Its birth is told there first.
+        let is_born = self.born().is_some();
+        let is_told = is_born && self.is_ours() && !self.keeper.is_thread() && !self.keeper.is_elsewhere();
+        is_told.then(|| self.beside.as_fd())
+    }
+
+    /// Until when a backend that has closed its link has time to be gone. The first to ask has seen it closed.
+    pub(crate) fn gone_by(&self) -> Instant {
+        clock::later(*self.link_lost.get_or_init(Instant::now), self.stop_timeout.max(LINGER))
+    }
+
     /// Waits until the process has ended; `None` when the deadline passed.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<Option<(Exit, Option<Moment>)>> {
         if let Some(end) = self.end.get() {
@@ -300,7 +313,7 @@ impl Body {
     }
 
     /// Asks a process that did not end in time, by SIGTERM, once; gives when its time for that is over too.
-    pub(super) fn terminate(&self) -> io::Result<Instant> {
+    pub(crate) fn terminate(&self) -> io::Result<Instant> {
         if self.terminated.get().is_none() {
             self.signal(Signal::SIGTERM)?;
         }
@@ -440,8 +453,7 @@ impl Body {
                 Ok(false) | Err(_) => Some(false),
             }
         };
-        let lost = *self.link_lost.get_or_init(Instant::now);
-        if wait(clock::later(lost, self.stop_timeout.max(LINGER)))? {
+        if wait(self.gone_by())? {
             return Some(true);
         }
         let Ok(killed_at) = self.terminate() else { return Some(false) };

@@ -57,6 +57,13 @@ impl Dying {
     }
 }
 
+impl Dying {
+    /// Whether the link itself was broken, so that its process may well live on.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.ending == Some(Ending::Broken)
+    }
+}
+
 impl Drop for Dying {
     /// The thread was refused, or is not to be: somebody else will find the end.
     fn drop(&mut self) {
@@ -130,6 +137,21 @@ impl Client {
         self.look_if_free(state, None);
         drop(left);
         self.state().is_settled(ticket)
+    }
+
+    /// As [`Client::register`], for a task of whatever executor polls here: its watcher leads for this link too (C7).
+    pub(crate) fn register_task(self: &Arc<Self>, ticket: Ticket, waker: &Waker) -> io::Result<bool> {
+        let key = Key::current();
+        let mut state = self.state();
+        if state.is_settled(ticket) {
+            return Ok(true);
+        }
+        let is_watched = state.watchers.has(key);
+        drop(state);
+        if !is_watched {
+            self.have_watched(key)?;
+        }
+        Ok(self.register(ticket, waker))
     }
 
     /// Takes in what has come, if nobody else does, without asking to be rung for what comes next.

@@ -38,6 +38,8 @@
 
 mod awaiting;
 mod leading;
+#[cfg(test)]
+mod model;
 mod sending;
 
 pub(crate) use awaiting::{Dying, Seen};

@@ -139,15 +139,22 @@ pub(super) fn begin(client: &Arc<Client>, key: Key) -> io::Result<End> {
     }
 }
 
-/// Finds out how a backend ended, where that may take its time: on the runtime's pool, or on a thread.
-pub(crate) fn run_aside(dying: Dying) {
+/// Does what may take its time: on the runtime's pool for blocking work, or on a thread of that name.
+///
+/// A runtime that goes may drop it unused.
+pub(crate) fn aside(name: &str, work: impl FnOnce() + Send + 'static) {
     #[cfg(feature = "tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        // Dropped without having been run, it leaves the end to others to find.
-        runtime.spawn_blocking(|| dying.find_out());
+        runtime.spawn_blocking(work);
         return;
     }
-    on_thread("worker-end", || dying.find_out());
+    on_thread(name, work);
+}
+
+/// Finds out how a backend ended, where that may take its time: on the runtime's pool, or on a thread.
+pub(crate) fn run_aside(dying: Dying) {
+    // Dropped without having been run, it leaves the end to others to find.
+    aside("worker-end", || dying.find_out());
 }
 
 /// Runs what may block on a thread of the moment; here, if there can be none.

@@ -44,6 +44,9 @@ struct Watched {
 struct Link {
     client: Weak<Client>,
     bell: Arc<OwnedFd>,
+    /// Its other side is closed, which is told once, and mostly together with the last ring. A look that takes the
+    /// ring out finds everything quiet, and the next one finds the end: without it nobody ever would.
+    has_hung_up: bool,
     /// Has it looked at again.
     waker: Waker,
 }
@@ -96,7 +99,7 @@ impl Reactor {
             return Err(while_doing("a link could not be watched", errno));
         }
         let waker = Waker::from(Arc::new(Again { reactor: Arc::downgrade(self), token }));
-        watched.links.insert(token, Link { client: Arc::downgrade(client), bell, waker });
+        watched.links.insert(token, Link { client: Arc::downgrade(client), bell, has_hung_up: false, waker });
         watched.due.push(token);
         drop(watched);
         self.ring();
@@ -124,8 +127,13 @@ impl Reactor {
             for event in &events[..count] {
                 if event.data() == KICK {
                     let _ = self.kick.read();
-                } else {
-                    due.push(event.data());
+                    continue;
+                }
+                due.push(event.data());
+                if event.events().contains(EpollFlags::EPOLLHUP)
+                    && let Some(link) = self.watched().links.get_mut(&event.data())
+                {
+                    link.has_hung_up = true;
                 }
             }
             due.append(&mut self.watched().due);
@@ -144,12 +152,17 @@ impl Reactor {
     }
 
     fn look(&self, token: u64) {
-        let link = self.watched().links.get(&token).map(|link| (link.client.upgrade(), link.waker.clone()));
-        let Some((Some(client), waker)) = link else { return };
+        let link = self
+            .watched()
+            .links
+            .get(&token)
+            .map(|link| (link.client.upgrade(), link.waker.clone(), link.has_hung_up));
+        let Some((Some(client), waker, has_hung_up)) = link else { return };
         match client.look(Key::Reactor, &waker) {
             // Told of the next ring, or woken at the end of the other's lead.
-            Seen::Quiet | Seen::Led => {}
-            Seen::More => {
+            Seen::Quiet if !has_hung_up => {}
+            Seen::Led => {}
+            Seen::Quiet | Seen::More => {
                 self.watched().due.push(token);
                 self.ring();
             }

@@ -3,14 +3,15 @@
 //! Layer 7: over the by-hand watchers of `calls::client`.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 use std::time::Instant;
 
 use super::alarm::Alarm;
-use crate::calls::{Seen, Ticket, WatchKey};
+use super::watch::Watch;
+use crate::calls::{Dying, Seen, Ticket, WatchKey};
 use crate::process::Life;
 use crate::sys::poll::wait_any_readable;
 
@@ -29,6 +30,10 @@ struct Watched {
     bell: Arc<OwnedFd>,
     /// Somebody else leads, and may need the ring: the bell is left alone until we are woken.
     led: bool,
+    /// Its process is ending: until then it has time to be gone, and its end to be told. The bell is left alone.
+    ///
+    /// That is not waited for here: the fork server may take its turn to reap it, and others need not.
+    ending: Option<Instant>,
 }
 
 impl Awaiter {
@@ -37,35 +42,19 @@ impl Awaiter {
         Ok(Self { waker: Waker::from(Arc::clone(&alarm)), alarm, watched: Vec::new() })
     }
 
-    pub(super) fn waker(&self) -> &Waker {
-        &self.waker
-    }
-
-    /// Takes in what has come from a life. Nothing is asked to ring for what comes next.
-    pub(super) fn take_in(life: &Arc<Life>) {
-        life.client.take_in_now();
-    }
-
-    /// Asks to be woken for a call; `true` if its result is there already.
-    pub(super) fn ask(&mut self, life: &Arc<Life>, ticket: Ticket) -> bool {
-        if !self.watched.iter().any(|watched| Arc::ptr_eq(&watched.life, life)) {
-            let key = life.client.watch_by_hand(&self.waker);
-            let bell = life.client.bell();
-            self.watched.push(Watched { life: Arc::clone(life), key, bell, led: false });
-        }
-        life.client.register(ticket, &self.waker)
-    }
-
     /// Sleeps until one of the calls that were asked for may have its result, somebody woke us, or the deadline passed.
     pub(super) fn sleep(&mut self, deadline: Option<Instant>) {
         if self.alarm.fall_asleep() {
-            let bells =
-                self.watched.iter().filter(|watched| !watched.led).map(|watched| watched.bell.as_fd());
+            let bells = self.watched.iter().filter_map(Watched::waits_for);
+            let deadline = self.watched.iter().filter_map(|watched| watched.ending).chain(deadline).min();
             // An error leaves nothing to wait for; the look that follows finds what there is.
             let _ = wait_any_readable(bells.chain([self.alarm.as_fd()]), deadline);
             self.alarm.awake();
         }
         self.watched.retain_mut(|watched| {
+            if watched.is_still_ending() {
+                return true;
+            }
             loop {
                 match watched.life.client.look(watched.key, &self.waker) {
                     // The deadlines and the other links come first: a backend may ring without end.
@@ -81,7 +70,12 @@ impl Awaiter {
                         watched.led = true;
                         return true;
                     }
-                    // Here may be waited for: a process that has closed its link is all but gone.
+                    Seen::Dying(dying) if watched.ending.is_none() && watched.begins_to_end(&dying) => {
+                        // Somebody else, who waits for it alone, may lead meanwhile, and find out.
+                        drop(dying);
+                        return true;
+                    }
+                    // Its end is told, or not to be told.
                     Seen::Dying(dying) => dying.find_out(),
                     Seen::Dead => {
                         watched.life.client.unwatch(watched.key);
@@ -98,9 +92,68 @@ impl Awaiter {
         // for afterwards.
         thread::sleep(until.saturating_duration_since(Instant::now()));
     }
+}
 
-    /// Is done with a life, whose calls are over.
-    pub(super) fn leave(&mut self, life: &Arc<Life>) {
+impl Watched {
+    /// What rings when there is something to look at.
+    fn waits_for(&self) -> Option<BorrowedFd<'_>> {
+        match self.ending {
+            Some(_) => self.life.body.report(),
+            None => (!self.led).then(|| self.bell.as_fd()),
+        }
+    }
+
+    /// Notes that the process is ending; `false` if nobody will tell how, so that it is to be found out at once.
+    fn begins_to_end(&mut self, dying: &Dying) -> bool {
+        if self.life.body.report().is_none() {
+            return false;
+        }
+        if dying.is_broken() {
+            // Alive with a link that cannot be trusted, it is of no use to anybody.
+            let _ = self.life.body.kill();
+        }
+        self.ending = Some(self.life.body.gone_by());
+        true
+    }
+
+    /// Whether its end is not told yet, and it has time left.
+    fn is_still_ending(&mut self) -> bool {
+        let Some(until) = self.ending else { return false };
+        let now = Instant::now();
+        let told = wait_any_readable(self.life.body.report().into_iter(), Some(now)).unwrap_or(true);
+        if !told && until <= now {
+            // It has closed its link, and lives on: asked first, then forced, as anybody would who finds it so.
+            match self.life.body.terminate() {
+                Ok(killed_at) if now < killed_at => self.ending = Some(killed_at),
+                _ => {
+                    let _ = self.life.body.kill();
+                    return false;
+                }
+            }
+        }
+        !told
+    }
+}
+
+impl Watch for Awaiter {
+    fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    fn ask(&mut self, life: &Arc<Life>, ticket: Ticket) -> io::Result<bool> {
+        if !self.watched.iter().any(|watched| Arc::ptr_eq(&watched.life, life)) {
+            let key = life.client.watch_by_hand(&self.waker);
+            let bell = life.client.bell();
+            self.watched.push(Watched { life: Arc::clone(life), key, bell, led: false, ending: None });
+        }
+        Ok(life.client.register(ticket, &self.waker))
+    }
+
+    fn is_ending(&self, life: &Arc<Life>) -> bool {
+        self.watched.iter().any(|watched| watched.ending.is_some() && Arc::ptr_eq(&watched.life, life))
+    }
+
+    fn leave(&mut self, life: &Arc<Life>) {
         self.watched.retain(|watched| {
             let is_it = Arc::ptr_eq(&watched.life, life);
             if is_it {

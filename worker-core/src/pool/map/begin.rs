@@ -5,16 +5,29 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::awaiter::Awaiter;
+use super::watch::Watch;
 use crate::actor::Frontend;
 use crate::errors::TakeError;
+use crate::pool::line::Place;
 use crate::pool::place::Making;
 use crate::pool::seat::Seat;
-use crate::pool::shared::{Patience, Shared};
+use crate::pool::shared::Shared;
 use crate::pool::state::{Choice, Want};
 
 /// Time without another try after a process could not be made.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a map needs a process for.
+pub(super) struct Need<'map> {
+    /// Those that can have no more of this map.
+    pub(super) full: &'map [u64],
+    /// Inputs that would have a process of their own if there were one, as far as is known.
+    pub(super) waiting: usize,
+    /// The map has no process at all.
+    pub(super) alone: bool,
+    /// Its place in the line.
+    pub(super) place: Option<Place>,
+}
 
 pub(super) struct Beginnings<F: Frontend> {
     shared: Arc<Shared<F>>,
@@ -40,12 +53,20 @@ impl<F: Frontend> Beginnings<F> {
         self.error.take()
     }
 
-    /// A process that is there; where the pool has room for one more, it is begun, and is there later.
-    pub(super) fn seat(&mut self, want: Want<'_>, awaiter: &mut Awaiter) -> Option<Seat<F>> {
+    /// A process that is there and not `full`; where the pool has room for one more, it is begun, and is there later.
+    ///
+    /// No more are begun than there are inputs that `wait`: a short map fills no large pool. It is tried again after a
+    /// failure only when some time has passed, or this map is `alone` with it, having no process at all.
+    pub(super) fn seat(
+        &mut self,
+        Need { full, waiting, alone, place }: Need<'_>,
+        watch: &mut dyn Watch,
+    ) -> Option<Seat<F>> {
+        let want = Want::Share { full, grows: true };
         if let Some(position) = self.begun.iter().position(Making::is_ready) {
             let making = self.begun.swap_remove(position);
             if let Some((life, _)) = making.waits_for() {
-                awaiter.leave(life);
+                watch.leave(life);
             }
             match making.finish(want, Some(Instant::now())) {
                 Ok(seat) => return self.succeed(seat),
@@ -54,13 +75,20 @@ impl<F: Frontend> Beginnings<F> {
         }
         loop {
             self.shared.look_at_spares();
-            match self.shared.choose(want, Patience::None).ok()? {
-                Choice::Member { number, frontend } => {
+            let want = Want::Share { full, grows: self.begun.len() < waiting };
+            match self.shared.choose_now(want, place) {
+                Err(error) => {
+                    self.fail(error);
+                    return None;
+                }
+                Ok(Choice::Member { number, frontend }) => {
                     return self.succeed(Seat::new(&self.shared, number, frontend, want, false));
                 }
-                Choice::Nothing => return None,
-                Choice::Make => {
-                    let made = Making::begin(&self.shared, self.is_paused()).and_then(|making| {
+                Ok(Choice::Nothing) => return None,
+                Ok(Choice::Make) => {
+                    // Its error has to be told first, or nothing ever would be.
+                    let spare_only = self.is_paused() && (!alone || self.error.is_some());
+                    let made = Making::begin(&self.shared, spare_only).and_then(|making| {
                         if making.is_ready() {
                             return making.finish(want, Some(Instant::now())).map(Some);
                         }
@@ -70,6 +98,8 @@ impl<F: Frontend> Beginnings<F> {
                     match made {
                         Ok(Some(seat)) => return self.succeed(seat),
                         Ok(None) => {}
+                        // There is no spare, and nothing may be made: what is there will do.
+                        Err(TakeError::Busy) => return self.seat_in_use(full, place),
                         Err(error) => {
                             self.fail(error);
                             return None;
@@ -80,16 +110,29 @@ impl<F: Frontend> Beginnings<F> {
         }
     }
 
-    /// Asks to be woken when one of them is ready; `true` if one is.
-    pub(super) fn ask(&self, awaiter: &mut Awaiter) -> bool {
-        let mut is_ready = false;
-        for making in &self.begun {
-            is_ready |= match making.waits_for() {
-                Some((life, ticket)) => awaiter.ask(life, ticket),
-                None => true,
-            };
+    /// A process that others use too.
+    fn seat_in_use(&mut self, full: &[u64], place: Option<Place>) -> Option<Seat<F>> {
+        let want = Want::Share { full, grows: false };
+        match self.shared.choose_now(want, place).ok()? {
+            Choice::Member { number, frontend } => {
+                self.succeed(Seat::new(&self.shared, number, frontend, want, false))
+            }
+            Choice::Make | Choice::Nothing => None,
         }
-        is_ready
+    }
+
+    /// Asks to be woken when one of them is ready; `true` if one is.
+    pub(super) fn ask(&mut self, watch: &mut dyn Watch) -> bool {
+        let asked = self.begun.iter().try_fold(false, |is_ready, making| match making.waits_for() {
+            Some((life, ticket)) => watch.ask(life, ticket).map(|ready| ready || is_ready),
+            None => Ok(true),
+        });
+        asked.unwrap_or_else(|error| {
+            // Nobody would say when they are ready: they are left to the pool.
+            self.begun.clear();
+            self.fail(TakeError::Spawn(error.to_string()));
+            true
+        })
     }
 
     fn is_paused(&self) -> bool {

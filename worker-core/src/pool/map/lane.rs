@@ -40,6 +40,10 @@ pub(super) struct Lane<F: Frontend, In, T, E> {
     pub(super) began: Instant,
     /// It had no room for one more; it may have once an item is done.
     pub(super) is_full: bool,
+    /// Its process is ending, or was killed: it is out of service, and how it ended is not known yet.
+    pub(super) is_ending: bool,
+    /// Index of the item that it was killed for.
+    pub(super) late: Option<usize>,
 }
 
 /// An item that is over.
@@ -47,11 +51,21 @@ pub(super) struct Landed<F: Frontend, In, T, E> {
     pub(super) job: Job<In>,
     pub(super) seat: Seat<F>,
     pub(super) result: Result<T, CallError<E>>,
+    /// Its process was killed because of it.
+    pub(super) is_late: bool,
 }
 
 impl<F: Frontend, In, T, E> Lane<F, In, T, E> {
     pub(super) fn new(number: u64, life: Arc<Life>) -> Self {
-        Self { number, life, flights: VecDeque::new(), began: Instant::now(), is_full: false }
+        Self {
+            number,
+            life,
+            flights: VecDeque::new(),
+            began: Instant::now(),
+            is_full: false,
+            is_ending: false,
+            late: None,
+        }
     }
 
     pub(super) fn push(&mut self, flight: Flight<F, In, T, E>) {
@@ -70,7 +84,8 @@ impl<F: Frontend, In, T, E> Lane<F, In, T, E> {
                 Some(result) => {
                     // Mostly the first: a backend works on one request after the other, unless it is an async one.
                     let flight = self.flights.remove(index)?;
-                    landed.push(Landed { job: flight.job, seat: flight.seat, result });
+                    let is_late = self.late == Some(flight.job.index);
+                    landed.push(Landed { job: flight.job, seat: flight.seat, result, is_late });
                 }
                 None => index += 1,
             }

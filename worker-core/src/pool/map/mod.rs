@@ -1,30 +1,39 @@
 //! A method called for every input, on all processes of a pool: results in order, or as they come.
-//! Not here: the work itself (`run`).
+//! Not here: the work itself (`run`), and how results are asked for (`results`, `stream`).
 //! Layer 7: over `run`.
 
 mod alarm;
 mod awaiter;
 mod begin;
+mod landing;
 mod lane;
 mod options;
+mod results;
 mod run;
+mod standing;
+mod stream;
+mod task;
+mod timer;
+mod watch;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::iter::FusedIterator;
 use std::time::Duration;
 
 use super::Pool;
 use crate::actor::{Frontend, Pending};
 use crate::errors::{ItemError, PoolError, TakeError};
+use awaiter::Awaiter;
 use run::Run;
 
 pub use options::Progress;
+pub use results::{Ordered, Unordered};
+pub use stream::Awaited;
 
-/// The results of [`Pool::map`] or [`Pool::map_unordered`], one for each input.
+/// The results of [`Pool::map`] or [`Pool::map_unordered`], one for each input: an iterator. Those of their async twins are
+/// awaited.
 ///
 /// It is lazy: nothing is sent before the first result is asked for, and inputs are taken, results collected and
-/// deadlines looked after while the next one is asked for, on that thread. What is with a process goes on meanwhile.
+/// deadlines looked after while the next one is asked for, on that thread or in that task. What is with a process goes on meanwhile.
 ///
 /// The methods choose how, and are to be called before the first result is asked for.
 ///
@@ -62,21 +71,12 @@ pub use options::Progress;
 #[must_use = "a map is lazy, and does nothing unless it is iterated over"]
 pub struct Map<F: Frontend, I: Iterator, C, T, E, O> {
     run: Option<Run<F, I, C, T, E>>,
+    /// What a thread sleeps with while there is nothing to do.
+    awaiter: Option<Awaiter>,
     /// Why there can be no run.
     refused: Option<TakeError>,
     order: O,
 }
-
-/// Of a [`Map`] whose results come in the order of the inputs.
-pub struct Ordered<T, E> {
-    /// What came out of turn.
-    held: BTreeMap<usize, Result<T, ItemError<E>>>,
-    next: usize,
-}
-
-/// Of a [`Map`] whose results come as they are ready, each with the index of its input.
-#[derive(Debug)]
-pub struct Unordered(());
 
 impl<F: Frontend> Pool<F> {
     /// Calls a method for every input, on all processes; gives the results in the order of the inputs.
@@ -121,7 +121,7 @@ impl<F: Frontend> Pool<F> {
         I::Item: Clone,
         C: FnMut(&F, I::Item) -> Pending<T, E>,
     {
-        Map::new(self, inputs.into_iter(), call, Ordered { held: BTreeMap::new(), next: 0 })
+        Map::new(self, inputs.into_iter(), call, Ordered::new())
     }
 
     /// As [`Pool::map`], but gives each result when it is ready, with the index of its input.
@@ -135,7 +135,84 @@ impl<F: Frontend> Pool<F> {
         I::Item: Clone,
         C: FnMut(&F, I::Item) -> Pending<T, E>,
     {
-        Map::new(self, inputs.into_iter(), call, Unordered(()))
+        Map::new(self, inputs.into_iter(), call, Unordered::new())
+    }
+
+    /// As [`Pool::map`], for a task: nothing blocks it, and results are awaited.
+    ///
+    /// With the feature `tokio` it is a `futures_core::Stream`; [`next_async`](Map::next_async) is there on any executor. What
+    /// awaits calls is told at [`Pending`]. Dropped, or not polled any more, it is as a [`Map`] that nobody asks for
+    /// results.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pool::map`].
+    ///
+    /// # Panics
+    ///
+    /// When it is polled, with a [`deadline`](Map::deadline), in a tokio runtime without timers (`enable_time`).
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "tokio", doc = "```")]
+    #[cfg_attr(not(feature = "tokio"), doc = "```ignore")]
+    /// use worker_core::{Pool, process_actor};
+    ///
+    /// pub struct Counter;
+    ///
+    /// #[process_actor]
+    /// impl Counter {
+    ///     pub fn new() -> Self { Self }
+    ///     pub fn words(&self, text: &str) -> usize { text.split_whitespace().count() }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = Pool::<CounterFrontend>::builder().size(2).spawn(CounterFrontend::spawn_with)?;
+    /// let texts = ["one", "one two", "one two three"];
+    /// let mut counts = pool.map_async(texts, |counter, text| counter.words_async(text));
+    /// let mut sum = 0;
+    /// while let Some(count) = counts.next_async().await {
+    ///     sum += count?;
+    /// }
+    /// assert_eq!(sum, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[allow(clippy::type_complexity, reason = "it is `map`'s, in one word more")]
+    pub fn map_async<I, C, T, E>(
+        &self,
+        inputs: I,
+        call: C,
+    ) -> Map<F, I::IntoIter, C, T, E, Awaited<Ordered<T, E>>>
+    where
+        I: IntoIterator,
+        I::Item: Clone,
+        C: FnMut(&F, I::Item) -> Pending<T, E>,
+    {
+        Map::awaited(self, inputs.into_iter(), call, Ordered::new())
+    }
+
+    /// As [`Pool::map_unordered`], for a task: see [`Pool::map_async`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pool::map`].
+    ///
+    /// # Panics
+    ///
+    /// As for [`Pool::map_async`].
+    pub fn map_unordered_async<I, C, T, E>(
+        &self,
+        inputs: I,
+        call: C,
+    ) -> Map<F, I::IntoIter, C, T, E, Awaited<Unordered>>
+    where
+        I: IntoIterator,
+        I::Item: Clone,
+        C: FnMut(&F, I::Item) -> Pending<T, E>,
+    {
+        Map::awaited(self, inputs.into_iter(), call, Unordered::new())
     }
 }
 
@@ -147,9 +224,14 @@ where
     C: FnMut(&F, I::Item) -> Pending<T, E>,
 {
     fn new(pool: &Pool<F>, inputs: I, call: C, order: O) -> Self {
-        match Run::new(&pool.shared, inputs, call) {
-            Ok(run) => Self { run: Some(run), refused: None, order },
-            Err(error) => Self { run: None, refused: Some(TakeError::Spawn(error.to_string())), order },
+        match Awaiter::new() {
+            Ok(awaiter) => {
+                let run = Run::new(&pool.shared, inputs, call, false);
+                Self { run: Some(run), awaiter: Some(awaiter), refused: None, order }
+            }
+            Err(error) => {
+                Self { run: None, awaiter: None, refused: Some(TakeError::Spawn(error.to_string())), order }
+            }
         }
     }
 
@@ -209,82 +291,8 @@ where
     }
 }
 
-impl<F, I, C, T, E> Iterator for Map<F, I, C, T, E, Ordered<T, E>>
-where
-    F: Frontend,
-    I: Iterator,
-    I::Item: Clone,
-    C: FnMut(&F, I::Item) -> Pending<T, E>,
-{
-    type Item = Result<T, ItemError<E>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(refusal) = self.refusal() {
-            return Some(Err(refusal));
-        }
-        let run = self.run.as_mut()?;
-        let Ordered { held, next } = &mut self.order;
-        run.keep_busy(held.len());
-        loop {
-            if let Some(result) = held.remove(next) {
-                *next += 1;
-                return Some(result);
-            }
-            if !run.advance(held.len()) {
-                self.run = None;
-                return None;
-            }
-            held.extend(run.finished.drain(..));
-        }
-    }
-}
-
-impl<F, I, C, T, E> Iterator for Map<F, I, C, T, E, Unordered>
-where
-    F: Frontend,
-    I: Iterator,
-    I::Item: Clone,
-    C: FnMut(&F, I::Item) -> Pending<T, E>,
-{
-    type Item = (usize, Result<T, ItemError<E>>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(refusal) = self.refusal() {
-            return Some((0, Err(refusal)));
-        }
-        let run = self.run.as_mut()?;
-        run.keep_busy(0);
-        if run.finished.is_empty() && !run.advance(0) {
-            self.run = None;
-            return None;
-        }
-        run.finished.pop_front()
-    }
-}
-
-impl<F, I, C, T, E> FusedIterator for Map<F, I, C, T, E, Ordered<T, E>>
-where
-    F: Frontend,
-    I: Iterator,
-    I::Item: Clone,
-    C: FnMut(&F, I::Item) -> Pending<T, E>,
-{
-}
-
-impl<F, I, C, T, E> FusedIterator for Map<F, I, C, T, E, Unordered>
-where
-    F: Frontend,
-    I: Iterator,
-    I::Item: Clone,
-    C: FnMut(&F, I::Item) -> Pending<T, E>,
-{
-}
-
-impl<T, E> fmt::Debug for Ordered<T, E> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Ordered").field("next", &self.next).finish_non_exhaustive()
-    }
-}
+/// Nothing in it is pinned.
+impl<F: Frontend, I: Iterator, C, T, E, O> Unpin for Map<F, I, C, T, E, O> {}
 
 impl<F: Frontend, I: Iterator, C, T, E, O: fmt::Debug> fmt::Debug for Map<F, I, C, T, E, O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

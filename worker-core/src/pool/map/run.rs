@@ -1,5 +1,5 @@
-//! The work of a map: inputs to processes, results back, on the thread that asks for results.
-//! Not here: in what order they are handed out (`mod`), and waiting (`awaiter`).
+//! The work of a map: inputs to processes, results back, for the thread or the task that asks for results.
+//! Not here: in what order they are handed out (`results`), what comes back (`landing`), and waiting (`awaiter`, `task`).
 //! Layer 7: over `lane`.
 //!
 //! * M1: every input is in one place: not yet taken, in `again`, with a process, or landed with a result. So none is
@@ -7,29 +7,32 @@
 //! * M2: an item whose process died is charged with it if the process had begun it, and sent to another if not. A
 //!   process begins one request after the other, and notes which; so a crash costs one item.
 //! * M3: nothing but results, a process that is ready, and deadlines is waited for while an item is with a process. So
-//!   a slow constructor, or a process without room, keeps no other from its work.
+//!   a slow constructor, a process without room, or one that takes its time to end keeps no other from its work.
+//! * M4: who lacks a process stands where it is told of one before it looks the last time (`standing`). So what
+//!   becomes free in between is not slept through.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::awaiter::Awaiter;
-use super::begin::Beginnings;
+use super::begin::{Beginnings, Need};
 use super::lane::{Flight, Job, Landed, Lane};
 use super::options::{Progress, RunOptions};
+use super::standing::{Standing, Where};
+use super::task::Task;
+use super::watch::Watch;
 use crate::actor::room::{self, Room};
-use crate::actor::{Frontend, Pending};
-use crate::errors::{CallError, DepartureReason, ItemError, PoolError, TakeError};
+use crate::actor::{Frontend, Pending, Whereabouts};
+use crate::errors::{CallError, EncodeError, ItemError};
 use crate::pool::seat::Seat;
-use crate::pool::shared::{Patience, Shared};
-use crate::pool::state::Want;
+use crate::pool::shared::Shared;
 use crate::process::Life;
 
 /// What an item came to.
 pub(super) type Finished<T, E> = (usize, Result<T, ItemError<E>>);
 
-/// Processes that an item is sent to at most, if all die before they begin it.
-const SENT_MAX: u32 = 16;
 /// Time that the items of one process should last, so that neither side waits for the other.
 const QUEUE_TIME: Duration = Duration::from_millis(1);
 /// Items with one process: at least so many, that it need not wait for the next one, and at most.
@@ -38,28 +41,32 @@ const DEPTH: (usize, usize) = (2, 64);
 const GATHER: Duration = Duration::from_micros(500);
 
 pub(super) struct Run<F: Frontend, I: Iterator, C, T, E> {
-    shared: Arc<Shared<F>>,
+    pub(super) shared: Arc<Shared<F>>,
     pub(super) options: RunOptions,
     inputs: I,
     call: C,
     /// The inputs have come to their end.
-    is_over: bool,
+    pub(super) is_over: bool,
     next_index: usize,
     /// Items that are to be sent another time, first to come first.
-    again: VecDeque<Job<I::Item>>,
-    lanes: Vec<Lane<F, I::Item, T, E>>,
+    pub(super) again: VecDeque<Job<I::Item>>,
+    pub(super) lanes: Vec<Lane<F, I::Item, T, E>>,
     /// Numbers of those that take no more; kept for its memory.
     full: Vec<u64>,
     beginnings: Beginnings<F>,
-    awaiter: Awaiter,
-    landed: Vec<Landed<F, I::Item, T, E>>,
+    standing: Standing<F>,
+    /// There is something to send, and no process for it.
+    lacks_process: bool,
+    pub(super) landed: Vec<Landed<F, I::Item, T, E>>,
     pub(super) finished: VecDeque<Finished<T, E>>,
     /// Mean time of an item, of late.
-    pace: Option<Duration>,
-    progress: Progress,
-    last_look: Instant,
+    pub(super) pace: Option<Duration>,
+    pub(super) progress: Progress,
+    pub(super) last_look: Instant,
     /// Some item is over since replies were last left to gather.
-    has_landed: bool,
+    pub(super) has_landed: bool,
+    /// Tasks ask for results: what would keep a thread waiting is done aside.
+    pub(super) is_awaited: bool,
 }
 
 impl<F, I, C, T, E> Run<F, I, C, T, E>
@@ -69,12 +76,12 @@ where
     I::Item: Clone,
     C: FnMut(&F, I::Item) -> Pending<T, E>,
 {
-    pub(super) fn new(shared: &Arc<Shared<F>>, inputs: I, call: C) -> std::io::Result<Self> {
+    pub(super) fn new(shared: &Arc<Shared<F>>, inputs: I, call: C, is_awaited: bool) -> Self {
         let total = match inputs.size_hint() {
             (least, Some(most)) if least == most => Some(most),
             _ => None,
         };
-        Ok(Self {
+        Self {
             shared: Arc::clone(shared),
             options: RunOptions::default(),
             inputs,
@@ -85,40 +92,80 @@ where
             lanes: Vec::new(),
             full: Vec::new(),
             beginnings: Beginnings::new(shared),
-            awaiter: Awaiter::new()?,
+            standing: Standing::new(shared),
+            lacks_process: false,
             landed: Vec::new(),
             finished: VecDeque::new(),
             pace: None,
             progress: Progress { done: 0, failed: 0, deaths: 0, total },
             last_look: Instant::now(),
             has_landed: false,
-        })
+            is_awaited,
+        }
     }
 
     /// Works until an item is finished, with at most `held` more results waiting to be handed out; `false` at the end.
-    pub(super) fn advance(&mut self, held: usize) -> bool {
+    pub(super) fn advance(&mut self, held: usize, awaiter: &mut Awaiter) -> bool {
         loop {
-            self.collect();
-            let lacks_process = self.feed(held);
-            if !self.finished.is_empty() {
-                return true;
+            if let Some(goes_on) = self.step(held, awaiter) {
+                return goes_on;
             }
-            if !self.lanes.is_empty() || lacks_process && !self.beginnings.is_empty() {
-                self.wait(lacks_process);
-            } else if lacks_process {
-                self.wait_for_process();
-            } else {
-                return false;
+            let deadline = self.next_deadline();
+            // Not twice in vain: while replies gather nobody sees an end.
+            if let (true, Some(time)) = (std::mem::take(&mut self.has_landed), self.time_to_gather()) {
+                let until = Instant::now() + time;
+                awaiter.rest(deadline.map_or(until, |deadline| deadline.min(until)));
+            } else if !self.ask(awaiter) {
+                awaiter.sleep(deadline);
+            }
+        }
+    }
+
+    /// As [`Run::advance`], for a task.
+    pub(super) fn poll_advance(&mut self, held: usize, task: &mut Task<'_, '_>) -> Poll<bool> {
+        loop {
+            if let Some(goes_on) = self.step(held, task) {
+                return Poll::Ready(goes_on);
+            }
+            if !self.ask(task) && !task.is_due(self.next_deadline()) {
+                return Poll::Pending;
             }
         }
     }
 
     /// Sees to it that the processes have something to do while results are handed out.
-    pub(super) fn keep_busy(&mut self, held: usize) {
+    pub(super) fn keep_busy(&mut self, held: usize, watch: &mut dyn Watch) {
         if self.last_look.elapsed() >= GATHER {
-            self.collect();
-            self.feed(held);
+            self.turn(held, watch);
         }
+    }
+
+    /// Does what can be done now: `true` if an item is finished, `false` at the end, nothing if there is to wait.
+    fn step(&mut self, held: usize, watch: &mut dyn Watch) -> Option<bool> {
+        self.turn(held, watch);
+        if !self.finished.is_empty() {
+            return Some(true);
+        }
+        if !self.lanes.is_empty() || self.lacks_process && !self.beginnings.is_empty() {
+            return None;
+        }
+        if !self.lacks_process {
+            return Some(false);
+        }
+        // Nobody else would come to tell.
+        let error = self.beginnings.take_error()?;
+        self.fail(error);
+        Some(!self.finished.is_empty())
+    }
+
+    /// Takes in what has come, and sends what there is room for.
+    fn turn(&mut self, held: usize, watch: &mut dyn Watch) {
+        let shared = Arc::clone(&self.shared);
+        let mut chores = Vec::new();
+        self.collect(watch, &shared, &mut chores);
+        self.lacks_process = self.feed(held, watch);
+        // Only now, while the processes have something to do.
+        drop(chores);
     }
 
     /// Items with one process at a time.
@@ -136,7 +183,7 @@ where
     }
 
     /// Sends inputs as long as results are wanted and there are processes for them; says whether it lacks a process.
-    fn feed(&mut self, held: usize) -> bool {
+    fn feed(&mut self, held: usize, watch: &mut dyn Watch) -> bool {
         let depth = self.depth();
         let look_ahead = self
             .options
@@ -146,17 +193,20 @@ where
         while in_hand + self.again.len() + self.finished.len() + held < look_ahead || !self.again.is_empty() {
             // Before the input is taken, which may be dear, or never come.
             if self.is_over && self.again.is_empty() {
-                return false;
+                break;
             }
-            let Some(seat) = self.seat(depth) else { return true };
+            let Some(seat) = self.seat(depth, watch) else { return true };
+            // It has one now, so it stands nowhere.
+            self.standing.leave();
             let job = self.again.pop_front().or_else(|| self.next_job());
-            let Some(job) = job else { return false };
+            let Some(job) = job else { break };
             in_hand += usize::from(self.send(seat, job));
         }
+        self.standing.leave();
         false
     }
 
-    fn next_job(&mut self) -> Option<Job<I::Item>> {
+    pub(super) fn next_job(&mut self) -> Option<Job<I::Item>> {
         let input = self.inputs.next();
         let Some(input) = input else {
             self.is_over = true;
@@ -168,16 +218,33 @@ where
     }
 
     /// A process that can take one more item, without waiting for one (M3).
-    fn seat(&mut self, depth: usize) -> Option<Seat<F>> {
+    fn seat(&mut self, depth: usize, watch: &mut dyn Watch) -> Option<Seat<F>> {
         let mut full = std::mem::take(&mut self.full);
         full.clear();
         let is_full = |lane: &&Lane<_, _, _, _>| {
-            lane.is_full || lane.flights.len() >= depth || !self.may_queue(&lane.life)
+            lane.is_full || lane.is_ending || lane.flights.len() >= depth || !self.may_queue(&lane.life)
         };
         full.extend(self.lanes.iter().filter(is_full).map(|lane| lane.number));
-        let seat = self.beginnings.seat(Want::Share { full: &full }, &mut self.awaiter);
+        let need = Need {
+            full: &full,
+            waiting: self.waiting(),
+            alone: self.lanes.is_empty(),
+            place: self.standing.in_line(),
+        };
+        let seat = self.beginnings.seat(need, watch);
         self.full = full;
         seat
+    }
+
+    /// Inputs that are behind others, or are known to come: so many more processes would have something to do.
+    fn waiting(&self) -> usize {
+        let behind: usize = self.lanes.iter().map(|lane| lane.flights.len().saturating_sub(1)).sum();
+        let to_come = match self.inputs.size_hint() {
+            (_, Some(0)) => 0,
+            _ if self.is_over => 0,
+            (least, _) => least.max(1),
+        };
+        to_come.saturating_add(behind + self.again.len())
     }
 
     /// Sends an item; `false` if the process had no room for it.
@@ -187,28 +254,29 @@ where
         // Behind another item there is no waiting for room: that would be waiting for that item.
         let room = match position {
             Some(_) => Room::None,
+            None if self.is_awaited => Room::Later,
             None => {
                 Room::Until(self.options.deadline.and_then(|deadline| Instant::now().checked_add(deadline)))
             }
         };
         let (call, frontend) = (&mut self.call, &seat.frontend);
         let mut pending = room::with(room, || call(frontend, job.input.clone()));
-        let life = pending.in_flight().map(|(life, _)| Arc::clone(life));
-        let Some(life) = life else {
-            // It did not leave.
-            let result = pending.take_settled().or_else(|| pending.wait_until(None));
-            if let (Some(position), Some(Err(CallError::NotSentInTime { killed: false }))) =
-                (position, &result)
-            {
-                self.lanes[position].is_full = true;
-                self.again.push_front(job);
-                return false;
+        let life = match pending.whereabouts() {
+            Whereabouts::InFlight(life, _) => life,
+            Whereabouts::Departing(_) if self.is_awaited => seat.frontend.process().lives().current(),
+            Whereabouts::Departing(_) | Whereabouts::Done => {
+                let result = pending.wait_until(None);
+                let result = result.expect("`wait_timeout` has given the result of this call already");
+                if let (Some(position), Err(CallError::NotSentInTime { killed: false })) = (position, &result)
+                {
+                    self.lanes[position].is_full = true;
+                    self.again.push_front(job);
+                    return false;
+                }
+                job.sent += 1;
+                self.settle(Landed { job, seat, result, is_late: false }, None);
+                return true;
             }
-            job.sent += 1;
-            if let Some(result) = result {
-                self.settle(Landed { job, seat, result });
-            }
-            return true;
         };
         job.sent += 1;
         let flight = Flight { job, pending, seat };
@@ -223,176 +291,52 @@ where
         true
     }
 
-    /// Takes in what has come, and ends what is too late.
-    fn collect(&mut self) {
-        self.last_look = Instant::now();
-        let mut landed = std::mem::take(&mut self.landed);
-        for lane in &mut self.lanes {
-            Awaiter::take_in(&lane.life);
-            if let Some(pace) = lane.land(&mut landed) {
-                let mean = self.pace.map_or(pace, |mean| (3 * mean + pace) / 4);
-                self.pace = Some(mean);
-                self.has_landed = true;
-            }
-        }
-        if let Some(limit) = self.options.deadline {
-            self.end_late_ones(limit, &mut landed);
-        }
-        for landed in landed.drain(..) {
-            self.settle(landed);
-        }
-        self.landed = landed;
-        let awaiter = &mut self.awaiter;
-        self.lanes.retain(|lane| {
-            let is_used = !lane.flights.is_empty();
-            if !is_used {
-                awaiter.leave(&lane.life);
-            }
-            is_used
-        });
-    }
-
-    /// Ends each process whose first item takes too long: that item has its error, the others go elsewhere (M2).
-    fn end_late_ones(&mut self, limit: Duration, landed: &mut Vec<Landed<F, I::Item, T, E>>) {
-        let now = Instant::now();
-        for lane in &mut self.lanes {
-            if lane.flights.is_empty() || now.saturating_duration_since(lane.began) < limit {
-                continue;
-            }
-            let killed = lane.life.body.kill().is_ok();
-            let Some(late) = lane.flights.pop_front() else { continue };
-            if killed {
-                // What it had replied is taken in, and the rest is known to have been begun or not.
-                lane.life.client.wait_death(None);
-                lane.life.body.announce();
-                let exit = lane.life.body.wait();
-                late.seat.condemn(DepartureReason::Ended(exit));
-                lane.land(landed);
-            } else {
-                // A thread: it works on, for nobody.
-                late.seat.condemn(DepartureReason::Stuck(limit));
-            }
-            let result = Err(CallError::TimedOut { killed });
-            landed.push(Landed { job: late.job, seat: late.seat, result });
-        }
-    }
-
-    /// Decides what becomes of an item that came back.
-    fn settle(&mut self, landed: Landed<F, I::Item, T, E>) {
-        let Landed { mut job, seat, result } = landed;
-        match result {
-            Err(CallError::NotSent(exit)) => {
-                seat.condemn(DepartureReason::Ended(exit.clone()));
-                drop(seat);
-                if job.sent < SENT_MAX {
-                    self.send_again(job);
-                } else {
-                    self.finish(job, Err(PoolError::Call(CallError::NotSent(exit))));
-                }
-            }
-            Err(CallError::Exited(exit)) => {
-                job.begun += 1;
-                self.progress.deaths += 1;
-                seat.condemn(DepartureReason::Ended(exit.clone()));
-                drop(seat);
-                if job.begun <= self.options.idempotent {
-                    self.send_again(job);
-                } else {
-                    self.finish(job, Err(PoolError::Call(CallError::Exited(exit))));
-                }
-            }
-            Err(error) => {
-                job.begun += 1;
-                if matches!(error, CallError::TimedOut { killed: true }) {
-                    self.progress.deaths += 1;
-                }
-                drop(seat);
-                self.finish(job, Err(PoolError::Call(error)));
-            }
-            Ok(value) => {
-                job.begun += 1;
-                drop(seat);
-                self.finish(job, Ok(value));
-            }
-        }
-    }
-
-    /// The earliest input first, which a map in order waits for.
-    fn send_again(&mut self, job: Job<I::Item>) {
-        let place = self.again.partition_point(|other| other.index < job.index);
-        self.again.insert(place, job);
-    }
-
-    fn finish(&mut self, job: Job<I::Item>, result: Result<T, PoolError<E>>) {
-        let Job { index, begun: attempts, .. } = job;
-        self.progress.done += 1;
-        if result.is_err() {
-            self.progress.failed += 1;
-        }
-        let result = result.map_err(|error| ItemError { index, attempts, error });
-        self.finished.push_back((index, result));
-        if let Some(listener) = &mut self.options.on_progress {
-            listener(&self.progress);
-        }
-    }
-
-    /// Waits until a process is there, while this map has none at all.
-    fn wait_for_process(&mut self) {
-        let want = Want::Share { full: &[] };
-        let error = match self.beginnings.take_error() {
-            Some(error) => error,
-            None => match self.shared.seat(want, Patience::Forever) {
-                Ok(seat) => {
-                    if let Some(job) = self.again.pop_front().or_else(|| self.next_job()) {
-                        self.send(seat, job);
-                    }
-                    return;
-                }
-                Err(error) => error,
-            },
-        };
-        // Nobody can take this item; the next one may have more luck.
-        if let Some(job) = self.again.pop_front().or_else(|| self.next_job()) {
-            self.finish(job, Err(PoolError::Take(error.clone())));
-        }
-        if error == TakeError::Stopped {
-            // There will be no luck any more.
-            self.is_over = true;
-            while let Some(job) = self.again.pop_front() {
-                self.finish(job, Err(PoolError::Take(TakeError::Stopped)));
-            }
-        }
-    }
-
-    /// Waits until there is something to do.
-    fn wait(&mut self, lacks_process: bool) {
-        let deadline = self.next_deadline();
-        // Not twice in vain: while replies gather nobody sees an end.
-        if let (true, Some(time)) = (std::mem::take(&mut self.has_landed), self.time_to_gather()) {
-            let until = Instant::now() + time;
-            self.awaiter.rest(deadline.map_or(until, |deadline| deadline.min(until)));
-            return;
-        }
+    /// Asks to be woken when there is something to do; `true` if there is already.
+    fn ask(&mut self, watch: &mut dyn Watch) -> bool {
         // Where there is nothing to send, another process would be no news.
-        let place = lacks_process.then(|| self.shared.state().line.listen(self.awaiter.waker()));
-        let mut is_ready = lacks_process && self.beginnings.ask(&mut self.awaiter);
-        for lane in &self.lanes {
-            // The first alone: while anybody waits, a ring tells of every reply.
-            if let Some((life, ticket)) = lane.flights.front().and_then(|flight| flight.pending.in_flight()) {
-                is_ready |= self.awaiter.ask(life, ticket);
+        if self.lacks_process {
+            let wanted = if self.lanes.is_empty() && self.beginnings.is_empty() {
+                Where::InLine
+            } else {
+                Where::Beside
+            };
+            // Told of it from now on, it looks once more (M4).
+            if self.standing.stand(wanted, watch.waker()) || self.beginnings.ask(watch) {
+                return true;
             }
         }
-        if !is_ready {
-            self.awaiter.sleep(deadline);
+        let mut is_ready = false;
+        for index in 0..self.lanes.len() {
+            is_ready |= self.ask_lane(index, watch);
         }
-        if let Some(place) = place {
-            self.shared.state().line.stop_listening(place);
+        is_ready
+    }
+
+    /// Asks to be woken for the first item of a process alone: while anybody waits, a ring tells of every reply.
+    fn ask_lane(&mut self, index: usize, watch: &mut dyn Watch) -> bool {
+        let lane = &mut self.lanes[index];
+        let Some(flight) = lane.flights.front_mut() else { return true };
+        if flight.pending.poll_left(&Context::from_waker(watch.waker())).is_pending() {
+            return false;
+        }
+        let Some((life, ticket)) = flight.pending.in_flight() else { return true };
+        match watch.ask(life, ticket) {
+            Ok(is_ready) => is_ready,
+            Err(error) => {
+                // Nobody would say when it is done.
+                let Some(Flight { job, seat, pending }) = lane.flights.pop_front() else { return true };
+                drop(pending);
+                let result = Err(CallError::Encode(EncodeError::new::<T>(error)));
+                self.settle(Landed { job, seat, result, is_late: false }, None);
+                true
+            }
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         let limit = self.options.deadline?;
-        self.lanes.iter().filter_map(|lane| lane.began.checked_add(limit)).min()
+        let waited_for = self.lanes.iter().filter(|lane| !lane.is_ending);
+        waited_for.filter_map(|lane| lane.began.checked_add(limit)).min()
     }
 
     /// How long every process is busy in any case: to be woken for each short item would cost more than the item.
@@ -403,19 +347,5 @@ where
         }
         let queued = u32::try_from(queued / 2).ok()?;
         Some((self.pace? * queued).min(GATHER))
-    }
-}
-
-impl<F: Frontend, I: Iterator, C, T, E> Drop for Run<F, I, C, T, E> {
-    fn drop(&mut self) {
-        if !self.options.kill_on_drop {
-            return;
-        }
-        for lane in &self.lanes {
-            if let (Some(flight), true) = (lane.flights.front(), lane.life.body.kill().is_ok()) {
-                lane.life.client.wait_death(None);
-                flight.seat.condemn(DepartureReason::Ended(lane.life.body.wait()));
-            }
-        }
     }
 }
