@@ -467,6 +467,62 @@ fn any_descriptor_and_files_and_refusals() {
     assert_eq!(Select::new().wait().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
 }
 
+/// What says that it is the receiving end of a channel, and is any file.
+struct Forged {
+    file: Option<File>,
+    end: Option<Receiver<u32>>,
+}
+
+impl serde::Serialize for Forged {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        worker_core::descriptor::serialize(self.file.as_ref().unwrap(), serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Forged {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Receiver::deserialize(deserializer).map(|end| Self { file: None, end: Some(end) })
+    }
+}
+
+#[test]
+fn what_only_says_that_it_is_an_end_of_a_channel_is_refused() {
+    let _watchdog = watchdog();
+    let (sender, receiver) = channel().unwrap();
+    sender.send(Forged { file: Some(File::open("/proc/self/exe").unwrap()), end: None }).unwrap();
+    let forged = receiver.recv().unwrap().end.unwrap();
+    let mut select = Select::new();
+    let key = select.add(&forged);
+    // Taken in, it would never be told, whatever becomes of it.
+    let error = select.wait_timeout(LONG).unwrap_err();
+    assert!(error.to_string().contains("of a sort that cannot be waited for"), "{error}");
+    assert!(!select.remove(key));
+    nothing(&mut select);
+}
+
+#[test]
+fn what_is_told_without_end_and_means_nothing_keeps_nobody_from_the_clock() {
+    let _watchdog = watchdog();
+    let mut select = Select::new();
+    let trigger = select.trigger();
+    assert!(select.remove(trigger.key()));
+    let (_sender, receiver) = channel::<u32>().unwrap();
+    select.add(&receiver);
+    let goes_on = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while goes_on.load(Ordering::Relaxed) {
+                trigger.pull();
+            }
+        });
+        for _ in 0..100 {
+            assert_eq!(select.wait_timeout(SOON).unwrap(), None);
+        }
+        goes_on.store(false, Ordering::Relaxed);
+    });
+    nothing(&mut select);
+}
+
 #[test]
 fn a_full_channel_shows_when_it_has_room() {
     let _watchdog = watchdog();

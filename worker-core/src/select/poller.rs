@@ -5,6 +5,7 @@
 //! * V1: who tells puts the news in the list first, and rings if nobody has since the list was taken last. Who
 //!   waits takes that note away before it takes the list. So news are in the list that is taken, or ring.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,8 +32,10 @@ const FIRST: u64 = 2;
 /// What other threads have told.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// May be ready now.
+    /// May be ready now: each once, in the order in which it was told first. So who tells faster than this is taken
+    /// in piles nothing up.
     pub(super) woken: Vec<u64>,
+    in_woken: HashSet<u64>,
     /// Cannot be waited for any more.
     pub(super) gone: Vec<u64>,
 }
@@ -128,7 +131,11 @@ impl Poller {
     }
 
     pub(super) fn wake(&self, number: u64) {
-        self.tell(|news| news.woken.push(number));
+        self.tell(|news| {
+            if news.in_woken.insert(number) {
+                news.woken.push(number);
+            }
+        });
     }
 
     fn tell(&self, add: impl FnOnce(&mut News)) {
