@@ -143,7 +143,7 @@ impl Client {
             return Err(Fault::NotSent(death.exit.clone()));
         }
         state.room_wanted = Some(room);
-        let in_time = if state.leading {
+        let in_time = if state.is_led() {
             state.others.push(thread::current());
             drop(state);
             // The leader may sleep without looking for room; it must be told, or we must see it.

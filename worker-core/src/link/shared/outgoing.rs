@@ -227,6 +227,7 @@ impl Outgoing {
         Ok(self.sent())
     }
 
+    #[inline]
     fn sent(&self) -> Sent {
         Sent { position: self.producer.write_position() }
     }
@@ -282,6 +283,7 @@ fn written(result: Result<(), WriteError>) -> Result<(), SendError> {
     }
 }
 
+#[inline]
 fn header(kind: Kind, flags: u8, length_bytes: usize) -> Header {
     let length_bytes = u32::try_from(length_bytes).expect("a record is shorter than its ring");
     Header { length_bytes, kind: kind as u8, flags, cpu: cpu::current() }

@@ -355,7 +355,7 @@ impl Incoming {
         &self.payload
     }
 
-    pub(crate) fn release(&mut self, _arrived: Arrived) {
+    pub(crate) fn release_quietly(&mut self, _place: &Place) {
         if self.payload.capacity() > RECEIVE_BYTES {
             self.payload = Vec::new();
         }
