@@ -5,6 +5,7 @@
 mod support;
 
 use std::thread;
+use std::time::Duration;
 
 use feed::FeedFrontend;
 use support::{has_processes, watchdog};
@@ -329,5 +330,30 @@ fn a_stream_holds_its_actor() {
     for link in LINKS {
         let numbers = feed(link).numbers(100_000).unwrap();
         assert_eq!(numbers.map(Result::unwrap).sum::<u64>(), 4_999_950_000);
+    }
+}
+
+#[test]
+fn a_stop_ends_what_nobody_reads_after_its_grace() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    for link in LINKS {
+        let builder = Builder::new().link(link).stop_timeout(Duration::from_millis(100));
+        let feed = FeedFrontend::spawn_with(&builder).unwrap();
+        let mut unread =
+            [feed.numbers(u64::MAX).unwrap(), feed.iterated(u64::MAX).unwrap(), feed.news().unwrap()];
+        assert!(!feed.stop().unwrap().is_clean());
+        for unread in &mut unread {
+            // What had come is there still, and then the reason.
+            let last = unread.find(Result::is_err);
+            assert!(matches!(last, Some(Err(CallError::Exited(_)))), "{last:?}");
+            assert_eq!(unread.next(), None);
+        }
+        // One that is read to its end is no reason to wait.
+        let feed = FeedFrontend::spawn_with(&builder).unwrap();
+        assert_eq!(all(feed.numbers(1000)).len(), 1000);
+        assert!(feed.stop().unwrap().is_clean());
     }
 }

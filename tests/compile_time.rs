@@ -132,7 +132,7 @@ fn actor(source: &mut String, name: &str, edit: usize, writing: Writing) {
     }
 }
 
-/// What a user without the attribute would write, with everything in scope and nothing beyond what is needed.
+/// What a user without the attribute would write for the same frontend, with everything in scope and nothing beyond.
 fn by_hand(source: &mut String, name: &str) {
     let (mut variants, mut arms, mut methods) = (String::new(), String::new(), String::new());
     for method in 0..METHODS {
@@ -177,6 +177,23 @@ fn by_hand(source: &mut String, name: &str) {
             impl std::ops::Deref for {name}Frontend {{
                 type Target = Remote;
                 fn deref(&self) -> &Remote {{ &self.0 }}
+            }}
+            impl {name}Frontend {{
+                pub fn with_timeout(&self, timeout: std::time::Duration) -> Self {{ Self(self.0.with_timeout(timeout)) }}
+            }}
+            impl worker_core::Frontend for {name}Frontend {{}}
+            impl From<Handle<super::{name}>> for {name}Frontend {{
+                fn from(handle: Handle<super::{name}>) -> Self {{ Self(handle) }}
+            }}
+            impl serde::Serialize for {name}Frontend {{
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {{
+                    self.0.serialize(serializer)
+                }}
+            }}
+            impl<'de> serde::Deserialize<'de> for {name}Frontend {{
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {{
+                    Handle::deserialize(deserializer).map(Self)
+                }}
             }}
         }}"
     );

@@ -15,6 +15,9 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use support::{processes, scratch_file, watchdog};
 use worker_core::{process_actor, stop_all};
 
+/// As a runner of tests knows it.
+const NAME: &str = "signals_stop_all_and_tell_the_shell";
+
 pub struct Worker {
     noted: PathBuf,
 }
@@ -53,8 +56,12 @@ fn main() {
     }
     if arguments.iter().any(|argument| argument == "--list") {
         if !arguments.iter().any(|argument| argument == "--ignored") {
-            println!("signals_stop_all_and_tell_the_shell: test");
+            println!("{NAME}: test");
         }
+        return;
+    }
+    let wanted = arguments.iter().filter(|argument| !argument.starts_with('-'));
+    if wanted.clone().count() > 0 && !wanted.clone().any(|wanted| NAME.contains(wanted.as_str())) {
         return;
     }
     if !support::has_processes() {
@@ -82,7 +89,7 @@ fn main() {
         }
         fs::remove_dir_all(folder).unwrap();
     }
-    println!("test signals_stop_all_and_tell_the_shell ... ok");
+    println!("test {NAME} ... ok");
 }
 
 /// Each line of the block stands here word for word, but for the spaces that keep remarks in line.

@@ -62,7 +62,7 @@ fn an_executable_that_is_gone_is_still_started() {
         return;
     }
     let copy = support::scratch_file("executable");
-    fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    rerun::write_copy(&copy);
     let (passed, text) = rerun::finish(rerun::copy_at(&copy, NAME));
     fs::remove_file(&copy).unwrap();
     assert!(passed && text.contains("1 passed"), "{text}");

@@ -54,7 +54,7 @@ struct Copied(PathBuf);
 impl Copied {
     fn new() -> Self {
         let path = scratch_file("program");
-        fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+        rerun::write_copy(&path);
         Self(path)
     }
 

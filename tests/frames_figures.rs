@@ -3,10 +3,12 @@
 //! `cargo bench -p tests --bench frames_figures -- [--quick] [large|small|wake]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
-//! the median of the rounds. Every sum is checked. No time is: a slow machine is no fault.
+//! the median of the rounds, and the range of the ratios of single rounds. Every sum is checked. No time is: a slow
+//! machine is no fault. The lines at the end are rows of the table in `docs/performance.md`.
 
 use std::error::Error;
 use std::hint::black_box;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -113,6 +115,42 @@ fn alone(source: &[u64], count: u64, sums: usize) -> (Duration, u64) {
     (start.elapsed(), total)
 }
 
+/// One thread copies each frame to one of as many slots, and so many others sum it there: what a ring does, in one
+/// process and without a wake-up, for they all look again and again.
+fn together(source: &[u64], count: u64, readers: usize) -> (Duration, u64) {
+    let slots: Vec<_> = (0..LARGE_SLOTS).map(|_| RwLock::new(vec![1_u64; WORDS])).collect();
+    let published = AtomicU64::new(0);
+    let passed: Vec<_> = (0..readers).map(|_| AtomicU64::new(0)).collect();
+    let (slots, published) = (&slots, &published);
+    let slot = |number: u64| &slots[number as usize % LARGE_SLOTS];
+    let start = Instant::now();
+    let total = std::thread::scope(|scope| {
+        let read = |passed| {
+            move || {
+                let passed: &AtomicU64 = passed;
+                (0..count).fold(0_u64, |total, number| {
+                    while published.load(Ordering::Acquire) <= number {
+                        std::thread::yield_now();
+                    }
+                    let sum = sum(black_box(&slot(number).read().expect("nobody panics")));
+                    passed.store(number + 1, Ordering::Release);
+                    total.wrapping_add(sum)
+                })
+            }
+        };
+        let threads: Vec<_> = passed.iter().map(|passed| scope.spawn(read(passed))).collect();
+        for number in 0..count {
+            while passed.iter().any(|passed| passed.load(Ordering::Acquire) + LARGE_SLOTS as u64 <= number) {
+                std::thread::yield_now();
+            }
+            slot(number).write().expect("nobody panics").copy_from_slice(source);
+            published.store(number + 1, Ordering::Release);
+        }
+        threads.into_iter().map(|thread| thread.join().expect("it only sums")).last()
+    });
+    (start.elapsed(), total.unwrap_or(0))
+}
+
 struct Stream {
     writer: FrameWriter<u64>,
     readers: Vec<SummerFrontend>,
@@ -143,52 +181,126 @@ impl Stream {
     }
 }
 
-fn large(rounds: usize, count: u64) -> Result<(), Box<dyn Error>> {
+/// One contender, its figure in each round.
+struct Series {
+    name: &'static str,
+    rounds: Vec<f64>,
+}
+
+impl Series {
+    /// Prints the figure, and its ratio to what it stands on, round by round.
+    fn print(&self, unit: &str, beside: Option<&Self>) {
+        let figure = median(self.rounds.clone());
+        match beside {
+            None => println!("  {:<52} {figure:>8.2} {unit}", self.name),
+            Some(beside) => {
+                let [lowest, middle, highest] = self.ratios(beside);
+                println!(
+                    "  {:<52} {figure:>8.2} {unit}   x {middle:.2} ({lowest:.2} to {highest:.2})",
+                    self.name
+                );
+            }
+        }
+    }
+
+    /// Lowest, median and highest ratio of a round.
+    fn ratios(&self, beside: &Self) -> [f64; 3] {
+        let mut ratios: Vec<_> =
+            self.rounds.iter().zip(&beside.rounds).map(|(ours, theirs)| ours / theirs).collect();
+        ratios.sort_by(f64::total_cmp);
+        [ratios[0], ratios[ratios.len() / 2], ratios[ratios.len() - 1]]
+    }
+
+    /// A row of the table in `docs/performance.md`.
+    fn row(&self, figure: &str, unit: &str, beside: &Self, goal: &str) -> String {
+        let [_, ratio, _] = self.ratios(beside);
+        let (here, there) = (median(self.rounds.clone()), median(beside.rounds.clone()));
+        format!("| {figure} | {here:.1} {unit} | {there:.1} {unit}, {} | {ratio:.2} | {goal} |", beside.name)
+    }
+}
+
+fn large(rounds: usize, count: u64, rows: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
     let source = source();
     let expected = (0..count).fold(0_u64, |total, _| total.wrapping_add(sum(&source)));
-    let mut streams = [
-        ("one reader", 1, Stream::new(1, false)?),
-        ("one reader, huge pages asked for", 1, Stream::new(1, true)?),
-        ("four readers", 4, Stream::new(4, false)?),
+    let mut one = Stream::new(1, false)?;
+    let mut one_huge = Stream::new(1, true)?;
+    let mut four = Stream::new(4, false)?;
+    let huge = huge_pages_of_rings();
+    let names = [
+        "one thread copies, then sums",
+        "a ring, one reader",
+        if huge {
+            "a ring, one reader, huge pages"
+        } else {
+            "a ring, one reader, huge pages asked for, none had"
+        },
+        "one thread copies, then sums four times",
+        "a thread copies, four threads sum, none sleeps",
+        "a ring, four readers",
     ];
-    // The same work in one thread: as many passes over each frame as all of the ends make.
-    let mut here = [(1, Vec::new()), (4, Vec::new())];
-    let mut there: Vec<Vec<f64>> = vec![Vec::new(); streams.len()];
+    let mut series = names.map(|name| Series { name, rounds: Vec::new() });
     for _ in 0..rounds {
-        for (sums, speeds) in &mut here {
-            let (time, total) = alone(&source, count, *sums);
-            assert_eq!(total, expected);
-            speeds.push(gigabytes_per_second(count, time));
+        let results = [
+            alone(&source, count, 1),
+            one.run(&source, count)?,
+            one_huge.run(&source, count)?,
+            alone(&source, count, 4),
+            together(&source, count, 4),
+            four.run(&source, count)?,
+        ];
+        for ((time, total), series) in results.into_iter().zip(&mut series) {
+            assert_eq!(total, expected, "{}: a torn frame, or a wrong one", series.name);
+            series.rounds.push(gigabytes_per_second(count, time));
         }
-        for ((_, _, stream), speeds) in streams.iter_mut().zip(&mut there) {
-            let (time, total) = stream.run(&source, count)?;
-            assert_eq!(total, expected, "a torn frame, or a wrong one");
-            speeds.push(gigabytes_per_second(count, time));
-        }
     }
-    let here = here.map(|(sums, speeds)| (sums, median(speeds)));
-    println!("\n{count} frames of {} bytes, every word summed, {LARGE_SLOTS} slots", WORDS * 8);
-    for (sums, speed) in here {
-        println!("  {:<44} {speed:>8.2} GB/s", format!("one thread copies, then sums {sums} time(s)"));
-    }
-    for ((name, sums, _), speeds) in streams.iter().zip(there) {
-        let speed = median(speeds);
-        let alone =
-            here.iter().find(|(alone_sums, _)| alone_sums == sums).map_or(f64::NAN, |(_, speed)| *speed);
-        println!("  {:<44} {speed:>8.2} GB/s   x {:.2}", format!("a ring, {name}"), speed / alone);
-    }
+    println!(
+        "\n{count} frames of {} bytes, every word summed by each reader, {LARGE_SLOTS} slots",
+        WORDS * 8
+    );
+    let [alone, one, one_huge, alone_four, together, four] = &series;
+    alone.print("GB/s", None);
+    one.print("GB/s", Some(alone));
+    one_huge.print("GB/s", Some(one));
+    alone_four.print("GB/s", None);
+    together.print("GB/s", Some(alone_four));
+    four.print("GB/s", Some(together));
+    rows.push(one.row("256 frames of 6.2 MB, one reader sums every word", "GB/s", alone, "at least 1"));
+    let pages = if huge {
+        "the same on huge pages"
+    } else {
+        "the same with huge pages asked for; this system has none"
+    };
+    rows.push(one_huge.row(pages, "GB/s", one, ""));
+    rows.push(four.row("the same, four readers", "GB/s", together, ""));
     Ok(())
 }
 
-fn small(rounds: usize, count: u64) -> Result<(), Box<dyn Error>> {
+/// Whether the memory of a ring of this process has huge pages, as the kernel tells.
+fn huge_pages_of_rings() -> bool {
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    let mut is_ring = false;
+    smaps.lines().any(|line| {
+        if line.contains("worker-core frames") {
+            is_ring = true;
+        } else if line.starts_with("VmFlags:") {
+            is_ring = false;
+        }
+        let mut words = line.split_whitespace();
+        let (name, kibibytes) = (words.next(), words.next().and_then(|number| number.parse::<u64>().ok()));
+        let of_huge_memory = name == Some("KernelPageSize:") && kibibytes > Some(4);
+        is_ring && (of_huge_memory || name == Some("ShmemPmdMapped:") && kibibytes > Some(0))
+    })
+}
+
+fn small(rounds: usize, count: u64, rows: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
     println!("\nframes of 64 bytes, {SMALL_SLOTS} slots");
-    for readers in [1, 4] {
+    for (readers, name) in [(1, "one reader"), (4, "four readers")] {
         let layout = Layout::new([8]).slots(SMALL_SLOTS);
         let (mut writer, reader) = frames::ring_with_metadata::<u64, u64>(layout)?;
         let summers = (0..readers).map(|_| Ok(SummerFrontend::spawn_of_small(reader.try_clone()?)?));
         let summers: Vec<_> = summers.collect::<Result<_, Box<dyn Error>>>()?;
         drop(reader);
-        let mut speeds = Vec::new();
+        let mut series = Series { name, rounds: Vec::new() };
         for _ in 0..rounds {
             let start = Instant::now();
             let sums: Vec<_> = summers.iter().map(|summer| summer.sum_small_async(count)).collect();
@@ -198,9 +310,10 @@ fn small(rounds: usize, count: u64) -> Result<(), Box<dyn Error>> {
             for sums in sums {
                 assert_eq!(sums.wait()?.sum, count * (count - 1) / 2 * 8);
             }
-            speeds.push(count as f64 / start.elapsed().as_secs_f64() / 1e6);
+            series.rounds.push(count as f64 / start.elapsed().as_secs_f64() / 1e6);
         }
-        println!("  {:<44} {:>8.2} million/s", format!("a ring, {readers} reader(s)"), median(speeds));
+        series.print("million/s", None);
+        rows.push(format!("| frames of 64 bytes, {name} | {:.1} million/s | | | |", median(series.rounds)));
     }
     Ok(())
 }
@@ -238,14 +351,15 @@ impl Bare {
             unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
             let mut index = 2;
             loop {
-                if bell.read().is_err() {
-                    std::process::exit(1);
-                }
+                let Ok(rings) = bell.read() else { std::process::exit(1) };
                 let age = now() - shared[0].load(Ordering::Acquire);
-                shared[index].store(age, Ordering::Relaxed);
-                index = if index == most + 1 { 2 } else { index + 1 };
-                if index == 2 {
-                    let _ = done.write(1);
+                // Several in one, where it was kept from running for so long.
+                for _ in 0..rings {
+                    shared[index].store(age, Ordering::Relaxed);
+                    index = if index == most + 1 { 2 } else { index + 1 };
+                    if index == 2 {
+                        let _ = done.write(1);
+                    }
                 }
             }
         }
@@ -272,12 +386,13 @@ fn now() -> u64 {
     time.map_or(0, |time| time.as_nanos() as u64)
 }
 
-fn wake_up(bare: &Bare, rounds: usize) -> Result<(), Box<dyn Error>> {
+fn wake_up(bare: &Bare, rounds: usize, rows: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
     let count = (bare.shared.len() - 2) as u64;
     let layout = Layout::new([8]).slots(4).overflow(Overflow::DropOldest);
     let (mut writer, reader) = frames::ring_with_metadata::<u64, u64>(layout)?;
     let summer = SummerFrontend::spawn_of_small(reader)?;
-    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    let mut series = ["an eventfd, bare", "a ring"].map(|name| Series { name, rounds: Vec::new() });
+    let mut at_99 = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         let ages = summer.ages_async(count);
         for _ in 0..count {
@@ -287,18 +402,21 @@ fn wake_up(bare: &Bare, rounds: usize) -> Result<(), Box<dyn Error>> {
             std::thread::sleep(PERIOD / 2);
             writer.write(&[7; 8])?;
         }
-        theirs.extend(bare.ages()?);
-        ours.extend(ages.wait()?.ages);
+        for ((ages, series), at_99) in
+            [bare.ages()?, ages.wait()?.ages].iter().zip(&mut series).zip(&mut at_99)
+        {
+            let at = |part: f64| ages[((ages.len() - 1) as f64 * part) as usize] as f64 / 1e3;
+            series.rounds.push(at(0.5));
+            at_99.push(at(0.99));
+        }
     }
-    println!("\nwake-up of a reader, {} frames, 60 a second", theirs.len());
-    let mut medians = Vec::new();
-    for (name, mut ages) in [("an eventfd, bare", theirs), ("a ring", ours)] {
-        ages.sort_unstable();
-        let at = |part: f64| ages[((ages.len() - 1) as f64 * part) as usize] as f64 / 1e3;
-        println!("  {name:<44} {:>8.1} us median, {:>8.1} us at 99 %", at(0.5), at(0.99));
-        medians.push(at(0.5));
-    }
-    println!("  {:<44} {:>8.2}", "ratio of the medians", medians[1] / medians[0]);
+    println!("\nwake-up of a reader, {} frames, 60 a second, medians", count * rounds as u64);
+    let [theirs, ours] = &series;
+    theirs.print("us", None);
+    ours.print("us", Some(theirs));
+    let [theirs_late, ours_late] = at_99.map(median);
+    println!("  {:<52} {theirs_late:>8.1} and {ours_late:.1} us", "of a hundred, the one before the latest");
+    rows.push(ours.row("wake-up of a reader at 60 frames a second", "us", theirs, "at most 1.5"));
     Ok(())
 }
 
@@ -311,14 +429,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("a build without optimisation: these are no figures");
     }
     let bare = Bare::start(if quick { 20 } else { 120 })?;
+    let mut rows = Vec::new();
     if wants("large") {
-        large(if quick { 1 } else { 7 }, if quick { 32 } else { 256 })?;
+        large(if quick { 1 } else { 7 }, if quick { 32 } else { 256 }, &mut rows)?;
     }
     if wants("small") {
-        small(if quick { 1 } else { 5 }, if quick { 20_000 } else { 1_000_000 })?;
+        small(if quick { 1 } else { 5 }, if quick { 20_000 } else { 1_000_000 }, &mut rows)?;
     }
     if wants("wake") {
-        wake_up(&bare, if quick { 1 } else { 3 })?;
+        wake_up(&bare, if quick { 1 } else { 5 }, &mut rows)?;
     }
+    println!("\nrows for docs/performance.md:");
+    rows.iter().for_each(|row| println!("{row}"));
     Ok(())
 }

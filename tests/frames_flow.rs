@@ -7,9 +7,10 @@ mod support;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use support::{eventually, processes, watchdog};
-use worker_core::frames::{self, FrameReader, FrameWriter, Layout, Overflow, RecvError};
+use worker_core::frames::{self, FrameReader, FrameWriter, Layout, Overflow, RecvError, WriteError};
 use worker_core::{Builder, CallError, Link, Restart, process_actor};
 
 /// Writes from another process, at a pace of its own.
@@ -292,5 +293,56 @@ fn nothing_is_left_when_the_last_end_is_gone() {
             drop((watcher.one_more().unwrap(), camera, watcher));
         }
         assert_eq!(count(), before);
+    });
+}
+
+#[test]
+fn a_stream_gives_frames_that_outlive_it_and_other_tasks_go_on_meanwhile() {
+    const COUNT: u32 = 200;
+    let _watchdog = watchdog();
+    let layout = Layout::new(SHAPE).slots(COUNT as usize + 1).overflow(Overflow::Block);
+    let (writer, reader) = frames::ring_with_metadata::<u32, u64>(layout).unwrap();
+    let source = SourceFrontend::spawn(writer).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let frames = runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+        let frames =
+            tokio::task::spawn_local(async move { reader.into_stream().unwrap().collect::<Vec<_>>().await });
+        for _ in 0..2 {
+            source.write_async(COUNT / 2).await.unwrap();
+        }
+        source.stop().unwrap();
+        frames.await.unwrap()
+    }));
+    // The stream, its writer and the runtime's task are gone; the frames are still where they lie.
+    let numbers: Vec<_> = frames.iter().map(|frame| frame.as_ref().unwrap()[ELEMENTS - 1]).collect();
+    assert_eq!(numbers, (1..=COUNT / 2).chain(1..=COUNT / 2).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_stream_gives_slots_back_as_its_frames_are_dropped() {
+    let _watchdog = watchdog();
+    let (mut writer, reader) = ring(Overflow::Block);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut frames = reader.into_stream().unwrap();
+        for number in 1..=4 {
+            writer.write(&[number; ELEMENTS]).unwrap();
+        }
+        let (first, second) = (frames.next().await.unwrap().unwrap(), frames.next().await.unwrap().unwrap());
+        assert!(matches!(writer.claim_timeout(Duration::ZERO), Err(WriteError::TimedOut)));
+        drop(first);
+        assert_eq!(writer.write(&[5; ELEMENTS]).unwrap(), Some(5));
+        assert_eq!((second[0], frames.reader().taken()), (2, 2));
+        let rest: Vec<_> = [frames.next().await, frames.next().await, frames.next().await]
+            .into_iter()
+            .map(|frame| frame.unwrap().unwrap()[0])
+            .collect();
+        assert_eq!(rest, [3, 4, 5]);
+        // A wait that is given up has taken nothing.
+        assert!(tokio::time::timeout(Duration::from_millis(1), frames.next()).await.is_err());
+        writer.write(&[6; ELEMENTS]).unwrap();
+        assert_eq!(frames.next().await.unwrap().unwrap()[0], 6);
+        drop(writer);
+        assert!(frames.next().await.is_none());
     });
 }

@@ -7,9 +7,10 @@ mod support;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use support::watchdog;
-use worker_core::{Builder, Link, process_actor};
+use worker_core::{Builder, CallError, Link, process_actor};
 
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
 const KIB: usize = 1024;
@@ -106,6 +107,28 @@ fn assert_carries(porter: &PorterFrontend, length: usize) {
     assert!(porter.is_pattern(seed, &bytes).unwrap(), "{length} bytes there");
     assert!(porter.give(7, length).unwrap() == pattern(7, length), "{length} bytes back");
     assert!(porter.echo(&bytes).unwrap() == bytes, "{length} bytes there and back");
+}
+
+#[test]
+fn what_was_not_sent_in_time_is_never_run_though_a_part_of_it_was_out() {
+    over_links(|porter| {
+        let file = std::env::temp_dir().join(format!("worker-payloads-late-{}", std::process::id()));
+        fs::write(&file, "").unwrap();
+        porter.dawdle(file.to_str().unwrap()).unwrap();
+        let impatient = porter.with_timeout(Duration::from_millis(5));
+        let (mut sent, mut late) = (0, 0);
+        while late < 3 {
+            match impatient.swallow(&[0; 3 * MIB]) {
+                Ok(()) => sent += 1,
+                Err(error) => {
+                    assert_eq!(error, CallError::NotSentInTime { killed: false });
+                    late += 1;
+                }
+            }
+        }
+        fs::remove_file(&file).unwrap();
+        assert_eq!(porter.swallowed().unwrap(), (sent, sent * 3 * MIB as u64));
+    });
 }
 
 #[test]

@@ -38,12 +38,19 @@ impl Source {
         let Some(file) = file else {
             return Ok(Self::of(Kind::MadeUp, MADE_UP_WIDTH, MADE_UP_HEIGHT));
         };
+        let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", file.path.display());
+        let opened = File::open(&file.path).map_err(|error| in_file(&error))?;
         if let Some([width, height]) = file.size {
+            let length = opened.metadata().map_err(|error| in_file(&error))?.len();
+            let frame = width as u64 * height as u64 * 3;
+            if frame == 0 || length < frame {
+                return Err(in_file(&format!(
+                    "{length} bytes, and a frame of {width}x{height} RGB has {frame}"
+                )));
+            }
             return Ok(Self::of(Kind::Raw(file.path.clone()), width, height));
         }
-        let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", file.path.display());
         let mut head = String::new();
-        let opened = File::open(&file.path).map_err(|error| in_file(&error))?;
         BufReader::new(opened).take(1024).read_line(&mut head).map_err(|error| in_file(&error))?;
         let (width, height, planes) = parse_y4m(&head)
             .ok_or_else(|| in_file(&"neither Y4M in 8-bit 4:2:0 or 4:4:4, nor given a size"))?;
@@ -153,4 +160,67 @@ fn parse_y4m(head: &str) -> Option<(usize, usize, [usize; 2])> {
         _ => return None,
     };
     Some((width, height, planes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is gone when the value is.
+    struct Temporary(options::File);
+
+    impl Temporary {
+        fn new(name: &str, size: Option<[usize; 2]>, bytes: &[u8]) -> Self {
+            let path = std::env::temp_dir().join(format!("worker-video-{}-{name}", std::process::id()));
+            std::fs::write(&path, bytes).expect("a temporary file");
+            Self(options::File { path, size })
+        }
+
+        /// Every frame of it.
+        fn play(&self) -> Vec<Vec<u8>> {
+            let mut source = Source::open(Some(&self.0)).expect("a film");
+            let mut frame = vec![0; source.width() * source.height() * 3];
+            std::iter::from_fn(|| source.next_into(&mut frame).then(|| frame.clone())).collect()
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0.path);
+        }
+    }
+
+    #[test]
+    fn raw_frames_are_played_as_they_are_and_what_is_left_over_is_no_frame() {
+        let bytes: Vec<u8> = (0..2 * 2 * 3 * 2 + 5).collect();
+        let film = Temporary::new("raw", Some([2, 2]), &bytes);
+        assert_eq!(film.play(), [&bytes[..12], &bytes[12..24]]);
+    }
+
+    #[test]
+    fn y4m_is_played_in_its_colours() {
+        // Black, white; and red, the colours of which are shared by four pixels in the one, by none in the other.
+        let small = b"YUV4MPEG2 W2 H2 F25:1 Ip A1:1 C420jpeg\nFRAME\n\x10\xeb\x10\xeb\x80\x80FRAME Xa=b\n\x51\x51\x51\x51\x5a\xf0";
+        let (black, white) = ([0; 3], [255; 3]);
+        let red = [[255, 0, 0]; 4].concat();
+        let film = Temporary::new("420", None, small);
+        assert_eq!(film.play(), [[black, white, black, white].concat(), red.clone()]);
+        let full = [&b"YUV4MPEG2 W2 H2 C444\nFRAME\n"[..], &[0x51; 4], &[0x5a; 4], &[0xf0; 4]].concat();
+        assert_eq!(Temporary::new("444", None, &full).play(), [red]);
+    }
+
+    #[test]
+    fn what_is_no_film_is_refused_with_the_reason() {
+        for (name, size, bytes, reason) in [
+            ("short", Some([2, 2]), &[0; 11][..], "11 bytes, and a frame of 2x2 RGB has 12"),
+            ("none", Some([0, 2]), &[0; 11], "a frame of 0x2"),
+            ("text", None, b"no film", "neither Y4M"),
+            ("deep", None, b"YUV4MPEG2 W2 H2 C420p10\n", "neither Y4M in 8-bit"),
+        ] {
+            let error = Source::open(Some(&Temporary::new(name, size, bytes).0)).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        let missing = options::File { path: "/nowhere/film.y4m".into(), size: None };
+        assert!(Source::open(Some(&missing)).unwrap_err().contains("No such file"));
+    }
 }

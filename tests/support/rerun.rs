@@ -45,6 +45,16 @@ pub(crate) fn copy_at(executable: &Path, test: &str) -> Command {
     command
 }
 
+/// Writes the test program to another place, from where [`copy_at`] runs it; the test removes the file.
+///
+/// By a process of its own: were the file open for writing here, what another test forks just then would have it open too,
+/// and it could not be executed meanwhile (`ETXTBSY`).
+pub(crate) fn write_copy(path: &Path) {
+    let own = env::current_exe().expect("the test program knows its path");
+    let status = Command::new("cp").arg(own).arg(path).status().expect("there is `cp`");
+    assert!(status.success(), "the test program could not be copied: {status}");
+}
+
 /// Runs one test in a copy with a changed environment; says whether it passed, and what it printed.
 pub(crate) fn output_of(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let mut command = copy_of(test);

@@ -17,6 +17,8 @@ pub struct Effort {
     /// Memory that the program touches to be a large one.
     pub heap_bytes: usize,
     pub frames: u64,
+    /// Values through a channel in one round.
+    pub values: u64,
     /// Actors alive at one time.
     pub actors: &'static [usize],
 }
@@ -28,6 +30,7 @@ pub const FULL: Effort = Effort {
     spawns: 50,
     heap_bytes: 1 << 30,
     frames: 256,
+    values: 50_000,
     actors: &[1, 10, 100, 1000],
 };
 
@@ -39,5 +42,6 @@ pub const QUICK: Effort = Effort {
     spawns: 5,
     heap_bytes: 64 << 20,
     frames: 16,
+    values: 2_000,
     actors: &[1, 10, 50],
 };

@@ -1,14 +1,16 @@
 //! The library beside bare primitives and beside what else there is, in one run.
 //!
-//! `cargo run --release --manifest-path tests/compare/Cargo.toml -- [--quick] [--svg FILE]`
+//! `cargo run --release --manifest-path tests/compare/Cargo.toml -- [--quick] [--svg FILE] [--markdown FILE]`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them. What is told is the median of
 //! the rounds, its ratio to ours, and the range of the ratios of single rounds. Every reply is checked; no time is.
 
 mod effort;
+mod page;
 mod payload;
 mod peers;
 mod plot;
+mod reasons;
 #[path = "../../figures/report.rs"]
 #[allow(dead_code, reason = "the figures use the rest")]
 mod report;
@@ -29,17 +31,27 @@ use table::Row;
 
 struct Options {
     effort: Effort,
+    quick: bool,
     svg: Option<PathBuf>,
+    /// The page whose table is written anew.
+    markdown: Option<PathBuf>,
 }
 
 fn options() -> Outcome<Options> {
-    let mut options = Options { effort: FULL, svg: None };
+    let mut options = Options { effort: FULL, quick: false, svg: None, markdown: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--quick" => options.effort = QUICK,
+            "--quick" => (options.effort, options.quick) = (QUICK, true),
             "--svg" => options.svg = Some(arguments.next().ok_or("`--svg` needs a file")?.into()),
-            other => return Err(format!("unknown option `{other}`; [--quick] [--svg FILE]").into()),
+            "--markdown" => {
+                options.markdown = Some(arguments.next().ok_or("`--markdown` needs a file")?.into());
+            }
+            other => {
+                return Err(
+                    format!("unknown option `{other}`; [--quick] [--svg FILE] [--markdown FILE]").into()
+                );
+            }
         }
     }
     Ok(options)
@@ -72,7 +84,10 @@ fn run(options: &Options) -> Outcome<()> {
         ("bare spin, then futex, and a lock", Sort::Bare, peers::bare::start_shared()?),
         ("bare pipe and a lock", Sort::Bare, peers::streams::start_shared()?),
         ("ipc-channel and a lock", Sort::Public, peers::ipc_channel::start_shared()?),
+        ("tokio + bincode by hand and a lock", Sort::Public, peers::streams::start_shared_by_hand()?),
     ];
+    let tarpc = peers::tarpc::Unconnected::start()?;
+    let mut values = rows::channel::Sources::start()?;
     forked.extend(peers::iceoryx::start()?);
     forked.push(peers::tarpc::start()?);
     // These start programs of their own.
@@ -96,9 +111,11 @@ fn run(options: &Options) -> Outcome<()> {
         asked: Asked::Ours(peers::ours::AnswererFrontend::spawn()?),
     };
     let lock = |(name, sort, peer)| Shareable { name, sort, asked: Asked::Locked(Mutex::new(peer)) };
-    let shareable: Vec<Shareable> = std::iter::once(ours).chain(shared.into_iter().map(lock)).collect();
+    let tarpc = Shareable { name: "tarpc", sort: Sort::Public, asked: Asked::Tarpc(tarpc.connect()?) };
+    let shareable: Vec<Shareable> = [ours, tarpc].into_iter().chain(shared.into_iter().map(lock)).collect();
     rows::threads::measure(&shareable, effort, &mut rows)?;
     drop(shareable);
+    values.measure(effort, &mut rows)?;
     rows::frames::measure(effort, &mut rows)?;
     rows::spawn::measure(&contenders, &mut small, effort, &mut rows)?;
     rows::scale::measure(effort, &mut rows)?;
@@ -107,6 +124,10 @@ fn run(options: &Options) -> Outcome<()> {
     if let Some(path) = &options.svg {
         plot::write(path, &rows, &machine)?;
         println!("the picture: {}", path.display());
+    }
+    if let Some(path) = &options.markdown {
+        page::write(path, &rows, &machine, options.quick)?;
+        println!("the table: {}", path.display());
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ const MOST: f64 = 1000.0;
 fn colour(sort: Sort) -> RGBColor {
     match sort {
         Sort::Ours => RGBColor(20, 110, 180),
+        Sort::OursOtherwise => RGBColor(120, 175, 215),
         Sort::Bare => RGBColor(150, 150, 150),
         Sort::Public => RGBColor(220, 140, 60),
     }

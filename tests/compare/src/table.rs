@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::peers::Sort;
+use crate::reasons::reason;
 use crate::report::Series;
 
 /// What a number counts.
@@ -77,41 +78,76 @@ impl Row {
         Some(ratio).filter(|ratio| ratio.is_finite() && *ratio > 0.0)
     }
 
-    fn best(&self, fits: impl Fn(&Cell) -> bool) -> Option<&Cell> {
+    pub fn best(&self, fits: impl Fn(&Cell) -> bool) -> Option<&Cell> {
         let better = |one: &&Cell, other: &&Cell| {
             let order = one.series.median().total_cmp(&other.series.median());
             if self.unit.more_is_better() { order.reverse() } else { order }
         };
-        self.cells.iter().filter(|cell| fits(cell)).min_by(better)
+        self.cells.iter().filter(|cell| fits(cell) && !cell.series.median().is_nan()).min_by(better)
     }
 
-    /// What is to be said of the goal.
-    fn verdict(&self) -> Option<String> {
-        let ours = self.ours()?.series.median();
-        let told = |met: bool| if met { "met" } else { "missed" };
-        let against = |most: f64, other: Option<&Cell>| {
-            let other = other?;
-            let ratio = self.ratio(other.series.median()).map(|ratio| 1.0 / ratio)?;
-            Some(format!("ours / {} = {ratio:.2}, goal at most {most}: {}", other.name, told(ratio <= most)))
-        };
+    /// Whom the goal is held against, if it is one against another.
+    pub fn rival(&self) -> Option<&Cell> {
         match self.goal {
-            Goal::TimesBare(most) => against(most, self.best(|cell| cell.sort == Sort::Bare)),
-            Goal::Times(most, name) => against(most, self.best(|cell| cell.name == name)),
-            Goal::AtMost(most) => {
-                Some(format!("goal at most {}: {}", self.unit.show(most), told(ours <= most)))
-            }
-            Goal::AtLeast(least) => {
-                Some(format!("goal at least {}: {}", self.unit.show(least), told(ours >= least)))
-            }
+            Goal::TimesBare(_) | Goal::None => self.best(|cell| cell.sort == Sort::Bare),
+            Goal::Times(_, name) => self.best(|cell| cell.name == name),
+            Goal::AtMost(_) | Goal::AtLeast(_) => self.best(|cell| cell.sort == Sort::Bare),
+        }
+    }
+
+    /// How many times theirs ours takes: below 1, ours is ahead.
+    pub fn cost(&self, other: &Cell) -> Option<f64> {
+        self.ratio(other.series.median()).map(|ratio| 1.0 / ratio)
+    }
+
+    /// What is asked, in words.
+    pub fn wanted(&self) -> Option<String> {
+        match self.goal {
+            Goal::TimesBare(most) => Some(format!("at most {most} x the best bare")),
+            Goal::Times(most, name) => Some(format!("at most {most} x {name}")),
+            Goal::AtMost(most) => Some(format!("at most {}", self.unit.show(most))),
+            Goal::AtLeast(least) => Some(format!("at least {}", self.unit.show(least))),
             Goal::None => None,
         }
     }
 
-    /// The public contender that is ahead of ours, if any.
+    pub fn is_met(&self) -> Option<bool> {
+        let ours = self.ours()?.series.median();
+        match self.goal {
+            Goal::TimesBare(most) | Goal::Times(most, _) => Some(self.cost(self.rival()?)? <= most),
+            Goal::AtMost(most) => Some(ours <= most),
+            Goal::AtLeast(least) => Some(ours >= least),
+            Goal::None => None,
+        }
+    }
+
+    /// What is to be said of the goal.
+    fn verdict(&self) -> Option<String> {
+        let (wanted, met) = (self.wanted()?, if self.is_met()? { "met" } else { "missed" });
+        let rival = self.rival().filter(|_| matches!(self.goal, Goal::TimesBare(_) | Goal::Times(..)));
+        Some(match rival {
+            Some(rival) => {
+                let cost = self.cost(rival)?;
+                format!("ours / {} = {cost:.2}, goal {wanted}: {met}", rival.name)
+            }
+            None => format!("goal {wanted}: {met}"),
+        })
+    }
+
+    /// The public contender that does best.
+    pub fn best_peer(&self) -> Option<&Cell> {
+        self.best(|cell| cell.sort == Sort::Public)
+    }
+
+    /// Whether a public contender is ahead of ours.
+    pub fn is_behind(&self) -> bool {
+        self.best_peer().and_then(|best| self.ratio(best.series.median())).is_some_and(|ratio| ratio < 1.0)
+    }
+
+    /// Who that is.
     fn ahead(&self) -> Option<String> {
-        let best = self.best(|cell| cell.sort == Sort::Public)?;
-        let ratio = self.ratio(best.series.median())?;
-        (ratio < 1.0).then(|| format!("ahead of ours: {} ({ratio:.2})", best.name))
+        let best = self.best_peer().filter(|_| self.is_behind())?;
+        Some(format!("ahead of ours: {} ({:.2})", best.name, self.ratio(best.series.median())?))
     }
 
     /// Smallest and largest ratio to ours, round by round.
@@ -149,7 +185,8 @@ impl fmt::Display for Row {
             }
             writeln!(formatter)?;
         }
-        for line in [self.verdict(), self.ahead()].into_iter().flatten() {
+        let why = reason(&self.figure).filter(|_| self.is_met() == Some(false) || self.is_behind());
+        for line in [self.verdict(), self.ahead(), why.map(str::to_owned)].into_iter().flatten() {
             writeln!(formatter, "  -> {line}")?;
         }
         Ok(())

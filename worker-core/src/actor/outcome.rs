@@ -2,7 +2,7 @@
 //! Not here: sending it (`handle`) and waiting for it (`pending`, `calls`).
 //! Layer 6: over `calls`.
 
-use crate::calls::{Fault, Outcome};
+use crate::calls::{Fault, Outcome, recycle};
 use crate::errors::{CallError, DecodeError, EncodeError, SpawnError};
 use crate::process::Refused;
 use crate::wire::codec;
@@ -21,21 +21,21 @@ impl<E> From<Refused> for SpawnError<E> {
 }
 
 #[inline]
-pub(super) fn decode<ValueForm, ErrorForm, T, E>(mut outcome: Outcome) -> Result<T, CallError<E>>
+pub(super) fn decode<ValueForm, ErrorForm, T, E>(outcome: Outcome) -> Result<T, CallError<E>>
 where
     T: Portable<ValueForm>,
     E: Portable<ErrorForm>,
 {
-    let attached = outcome.attached.take();
-    let result = with_arrived(attached, || match outcome.kind {
-        Kind::Returned => T::read(&mut outcome.payload).map_err(CallError::Decode),
-        Kind::Failed => match E::read(&mut outcome.payload) {
+    let Outcome { kind, mut payload, attached } = outcome;
+    let result = with_arrived(attached, || match kind {
+        Kind::Returned => T::read(&mut payload).map_err(CallError::Decode),
+        Kind::Failed => match E::read(&mut payload) {
             Ok(error) => Err(CallError::Actor(error)),
             Err(error) => Err(CallError::Decode(error)),
         },
-        kind => Err(reported(kind, &outcome.payload)),
+        kind => Err(reported(kind, &payload)),
     });
-    outcome.recycle();
+    recycle(payload);
     result
 }
 

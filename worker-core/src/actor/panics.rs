@@ -58,6 +58,7 @@ pub(super) fn install_hook() {
 }
 
 /// Runs code of the user whose panic is told to a caller.
+#[inline]
 pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
     // What an earlier method panicked with and caught itself is not this one's report.
     take_report();
@@ -75,6 +76,7 @@ pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
     })
 }
 
+#[inline]
 fn take_report() -> Option<PanicReport> {
     if HAS_REPORT.replace(false) { LAST.take() } else { None }
 }

@@ -8,5 +8,5 @@ mod table;
 pub(crate) mod waits;
 mod watch;
 
-pub(crate) use client::{Client, Death, Dying, Ending, Fault, NotNow, Outcome, Seen, Ticket};
+pub(crate) use client::{Client, Death, Dying, Ending, Fault, NotNow, Outcome, Seen, Ticket, recycle};
 pub(crate) use watch::{Key as WatchKey, aside, is_in_runtime, on_thread, run_aside};

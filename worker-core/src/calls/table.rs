@@ -52,6 +52,7 @@ pub(crate) struct Left(#[allow(dead_code, reason = "it is there to be dropped")]
 
 #[derive(Debug)]
 struct Slot {
+    /// Zero where there is no call: then `state` is that of a new one.
     id: u64,
     /// When a task began to wait for it.
     awaited_since: Option<Moment>,
@@ -75,28 +76,35 @@ pub(crate) enum Look {
 /// The calls in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Slot>,
     free: Vec<u32>,
     sequence: u64,
     /// Ids of the calls whose threads sleep, so that finding one is no look at every call in flight.
     asleep: Vec<u64>,
     /// How many calls have a task that sleeps.
     task_count: usize,
+    /// How many replies are to come still, also to calls that nobody waits for any more.
+    owed_count: u64,
 }
 
 impl Table {
     /// Enters a call and gives it an id.
     #[inline]
     pub(crate) fn enter(&mut self) -> u64 {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).expect("fewer than 2^24 calls in flight")
-        });
-        assert!(index < 1 << INDEX_BITS, "more than 2^24 calls in flight on one actor");
+        let index = self.free.pop().unwrap_or_else(|| self.add_slot());
         self.sequence += 1;
+        self.owed_count += 1;
         let id = self.sequence << INDEX_BITS | u64::from(index);
-        self.slots[index as usize] = Some(Slot { id, awaited_since: None, state: State::Waiting(None) });
+        self.slots[index as usize].id = id;
         id
+    }
+
+    #[cold]
+    fn add_slot(&mut self) -> u32 {
+        let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        assert!(index < 1 << INDEX_BITS, "more than 2^24 calls in flight on one actor");
+        self.slots.push(Slot { id: 0, awaited_since: None, state: State::Waiting(None) });
+        index
     }
 
     /// Takes the reply of a call, if it has come; the call is over then.
@@ -116,9 +124,9 @@ impl Table {
         self.slot(id).is_some_and(|slot| matches!(slot.state, State::Answered(_)))
     }
 
-    /// Whether anybody still waits for this id.
-    #[inline]
-    pub(crate) fn is_expected(&mut self, id: u64) -> bool {
+    /// Notes that the reply with this id has come; says whether anybody still waits for it.
+    pub(crate) fn expects(&mut self, id: u64) -> bool {
+        self.owed_count = self.owed_count.saturating_sub(1);
         self.slot(id).is_some_and(|slot| matches!(slot.state, State::Waiting(_)))
     }
 
@@ -131,6 +139,25 @@ impl Table {
     #[inline]
     pub(crate) fn forget(&mut self, id: u64) -> Left {
         Left(self.leave(id))
+    }
+
+    /// Ends a call whose reply has come just now, and went to its caller past this table.
+    #[inline]
+    pub(crate) fn forget_answered(&mut self, id: u64) -> Left {
+        self.owed_count = self.owed_count.saturating_sub(1);
+        self.forget(id)
+    }
+
+    /// Ends a call that has not left after all: it will have no reply.
+    pub(crate) fn withdraw(&mut self, id: u64) -> Left {
+        self.owed_count = self.owed_count.saturating_sub(1);
+        self.forget(id)
+    }
+
+    /// Whether a reply to any call is to come still. Never fewer than there are: one too many costs a look.
+    #[inline]
+    pub(crate) fn owes_replies(&self) -> bool {
+        self.owed_count > 0
     }
 
     /// Notes which thread to wake for a call; `None` once it is awake, whatever woke it.
@@ -218,23 +245,34 @@ impl Table {
     pub(crate) fn all_waiters(&mut self) -> Vec<Waiter> {
         self.asleep.clear();
         self.task_count = 0;
-        let waiting = self.slots.iter_mut().flatten().filter_map(|slot| match &mut slot.state {
+        let waiting = self.slots.iter_mut().filter_map(|slot| match &mut slot.state {
             State::Waiting(waiter) => waiter.take(),
             State::Answered(_) => None,
         });
         waiting.collect()
     }
 
+    #[inline]
     fn slot(&mut self, id: u64) -> Option<&mut Slot> {
         let index = usize::try_from(id & ((1 << INDEX_BITS) - 1)).ok()?;
-        self.slots.get_mut(index)?.as_mut().filter(|slot| slot.id == id)
+        // No call has the id zero, whatever the other side sends.
+        self.slots.get_mut(index).filter(|slot| slot.id == id && id != 0)
     }
 
+    #[inline]
     fn leave(&mut self, id: u64) -> Option<State> {
-        self.slot(id)?;
         let index = u32::try_from(id & ((1 << INDEX_BITS) - 1)).ok()?;
+        let slot = self.slot(id)?;
+        slot.id = 0;
+        let state = match slot.state {
+            // Nobody sleeps for it: the place is as it was.
+            State::Waiting(None) if slot.awaited_since.is_none() => None,
+            _ => {
+                slot.awaited_since = None;
+                Some(std::mem::replace(&mut slot.state, State::Waiting(None)))
+            }
+        };
         self.free.push(index);
-        let state = self.slots[index as usize].take().map(|slot| slot.state);
         self.task_count -= usize::from(matches!(state, Some(State::Waiting(Some(Waiter::Task(_))))));
         state
     }
@@ -259,7 +297,7 @@ mod tests {
         assert!(matches!(table.look(later), Look::Waiting));
         table.answer(later, reply());
         assert!(matches!(table.look(later), Look::Answered(_)));
-        assert!(!table.is_expected(later));
+        assert!(!table.expects(later));
     }
 
     #[test]
@@ -304,6 +342,22 @@ mod tests {
     }
 
     #[test]
+    fn replies_are_owed_until_they_come_or_cannot() {
+        let mut table = Table::default();
+        let ids: Vec<u64> = (0..4).map(|_| table.enter()).collect();
+        drop(table.forget(ids[0]));
+        assert!(
+            table.expects(ids[1]) && !table.expects(ids[0]),
+            "the reply to a forgotten call comes all the same"
+        );
+        assert!(table.owes_replies());
+        drop(table.forget_answered(ids[2]));
+        assert!(table.owes_replies());
+        drop(table.withdraw(ids[3]));
+        assert!(!table.owes_replies());
+    }
+
+    #[test]
     fn a_second_reply_and_an_unknown_id_are_dropped() {
         let mut table = Table::default();
         let id = table.enter();
@@ -311,5 +365,6 @@ mod tests {
         table.look(id);
         assert!(table.answer(id, reply()).is_none());
         assert!(table.answer(u64::MAX, reply()).is_none());
+        assert!(table.answer(0, reply()).is_none() && !table.expects(0) && !table.holds(0));
     }
 }

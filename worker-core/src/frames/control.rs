@@ -50,8 +50,9 @@ pub(super) struct Control {
     slots: usize,
 }
 
-/// Lines before those of the reading ends.
-const FIRST_READER_LINE: usize = 8;
+/// Lines before the index. The index, the slots of a ring of few and the first reading ends share a page with
+/// them, because each page costs a reading end that was asleep for long.
+const INDEX_LINE: usize = 8;
 
 impl Control {
     /// The words behind a header of `base_bytes`.
@@ -75,7 +76,7 @@ impl Control {
 
     /// Where the words end.
     pub(super) const fn end_bytes(&self) -> usize {
-        self.slot(self.slots).word
+        self.reader(self.readers_max).state
     }
 
     const fn line(&self, number: usize) -> usize {
@@ -127,7 +128,8 @@ impl Control {
     }
 
     pub(super) const fn reader(&self, index: usize) -> ReaderWords {
-        let line = self.line(FIRST_READER_LINE + index);
+        let slots_end = self.slot(self.slots).word;
+        let line = slots_end.next_multiple_of(self.line_bytes) + index * self.line_bytes;
         ReaderWords {
             state: line,
             next: line + 8,
@@ -140,11 +142,11 @@ impl Control {
     /// The entry that tells the slot of the frame at a position.
     pub(super) fn index(&self, position: u64) -> usize {
         let place = usize::try_from(position % self.slots as u64).expect("below the number of slots");
-        self.line(FIRST_READER_LINE + self.readers_max) + place * 8
+        self.line(INDEX_LINE) + place * 8
     }
 
     pub(super) const fn slot(&self, slot: usize) -> SlotWords {
-        let index_end = self.line(FIRST_READER_LINE + self.readers_max) + self.slots * 8;
+        let index_end = self.line(INDEX_LINE) + self.slots * 8;
         let stride = (self.line_bytes / 2) & !7;
         let stride = if stride < 32 { 32 } else { stride };
         let word = index_end.next_multiple_of(stride) + slot * stride;

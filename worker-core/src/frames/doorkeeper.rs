@@ -129,6 +129,7 @@ impl Doorkeeper {
     }
 
     /// Wakes reading ends; a bit per seat.
+    #[inline]
     pub(super) fn wake(&mut self, control: &Control, words: &impl Words, mut seats: u64) {
         while seats != 0 {
             let seat = seats.trailing_zeros() as usize;

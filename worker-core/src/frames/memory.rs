@@ -3,17 +3,19 @@
 //! Layer 6: over `sys`.
 
 use std::any::type_name;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
+use std::{fmt, io};
 
 use bytemuck::Pod;
+use nix::errno::Errno;
 
 use super::control::Words;
 use super::header;
 use super::layout::{HEADER_BYTES, Layout, Sizes, TypeSize};
 use super::slots::Slots;
 use super::writer::Counts;
+use crate::sys::errno_of;
 use crate::sys::held::Held;
 use crate::sys::limits;
 use crate::sys::memory::{Access, Object, SharedMemory};
@@ -40,29 +42,44 @@ impl<T: Pod, M: Pod> Mapped<T, M> {
     /// Makes the memory of a ring, all of it present: a lack of memory shows here and nowhere later.
     pub(super) fn create(layout: Layout) -> io::Result<Self> {
         let sizes = Sizes::of(&layout, TypeSize::of::<T>(), TypeSize::of::<M>())?;
+        let too_little = |kind: io::ErrorKind, why: &dyn fmt::Display| {
+            let Layout { slots, shape, .. } = &layout;
+            let (element, bytes) = (type_name::<T>(), sizes.total_bytes);
+            let text = format!(
+                "{slots} frames of shape {shape:?} of `{element}` take {bytes} bytes of memory, {why}"
+            );
+            io::Error::new(kind, text)
+        };
         let available_bytes = limits::available_memory_bytes();
-        if available_bytes.is_some_and(|available| available < sizes.total_bytes as u64) {
-            return Err(io::Error::new(
-                io::ErrorKind::OutOfMemory,
-                format!(
-                    "{} frames of shape {:?} of `{}` take {} bytes of memory, and only {} are to be had",
-                    layout.slots,
-                    layout.shape,
-                    type_name::<T>(),
-                    sizes.total_bytes,
-                    available_bytes.unwrap_or(0)
-                ),
-            ));
+        if let Some(available) = available_bytes.filter(|&available| available < sizes.total_bytes as u64) {
+            let why = format!("and only {available} are to be had");
+            return Err(too_little(io::ErrorKind::OutOfMemory, &why));
         }
-        let object = Object::create("worker-core frames", sizes.total_bytes, layout.huge_pages)?;
-        let whole = SharedMemory::map_part(&object, 0, sizes.total_bytes, Access::ReadWrite)?;
-        if layout.huge_pages {
-            whole.prefer_huge_pages();
-        }
-        whole.populate(0, sizes.total_bytes)?;
+        let object = Self::allocate(&layout, &sizes).map_err(|error| match errno_of(&error) {
+            Some(Errno::ENOMEM | Errno::ENOSPC) => too_little(io::ErrorKind::OutOfMemory, &error),
+            Some(Errno::EFBIG) => {
+                let why = "which is beyond the limit of this process for the size of a file (`ulimit -f`)";
+                too_little(io::ErrorKind::FileTooLarge, &why)
+            }
+            _ => error,
+        })?;
+        let whole = SharedMemory::map_part(&object, 0, sizes.slots_offset_bytes, Access::ReadWrite)?;
         header::write::<T, M>(&whole, &layout, &sizes);
         drop(whole);
         Self::map(object, layout, sizes, Purpose::Write)
+    }
+
+    /// The object with all of its pages, and proof that this process has the addresses for it.
+    fn allocate(layout: &Layout, sizes: &Sizes) -> io::Result<OwnedFd> {
+        let object = Object::create("worker-core frames", sizes.total_bytes, layout.huge_pages)?;
+        let whole = SharedMemory::map_part(&object, 0, sizes.total_bytes, Access::ReadWrite)?;
+        if layout.huge_pages {
+            // It is the mapping that asks for them, so they have to come by it.
+            whole.prefer_huge_pages();
+            whole.populate(0, sizes.total_bytes)?;
+        }
+        Object::allocate(&object, sizes.total_bytes)?;
+        Ok(object)
     }
 
     /// Maps the memory of a ring that came from somebody else, if it is what this end is for.

@@ -42,6 +42,8 @@
 //! | attached | a new reading end | it adds to `attachments` | writer loads it, twice |
 //! | seat | that a seat is as good as new | who leaves stores zero | who enters exchanges it |
 
+#[cfg(feature = "tokio")]
+mod awaiting;
 mod control;
 mod doorkeeper;
 #[cfg(test)]
@@ -68,6 +70,8 @@ use std::sync::Arc;
 
 pub use bytemuck::Pod;
 
+#[cfg(feature = "tokio")]
+pub use awaiting::Frames;
 pub use errors::{RecvError, WriteError};
 pub use layout::{Layout, Overflow};
 pub use reader::{Frame, FrameReader};

@@ -4,8 +4,12 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
+#[cfg(feature = "tokio")]
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+#[cfg(feature = "tokio")]
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -154,54 +158,6 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         self.recv_until(Some(Instant::now()), true)
     }
 
-    /// Waits for the next frame as part of a task, on tokio (feature `tokio`), and borrows it.
-    ///
-    /// Dropping the future loses no frame. A reading end is for one thread, so the task is too:
-    /// `block_on`, or `spawn_local`.
-    ///
-    /// # Errors
-    ///
-    /// As [`FrameReader::recv`]. [`RecvError::Io`] too if the runtime cannot wait for a descriptor.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime with its I/O driver enabled.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use worker_core::frames::{self, Layout};
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (mut writer, reader) = frames::ring::<u8>(Layout::new([4]))?;
-    /// writer.write(b"abcd")?;
-    /// drop(writer);
-    /// let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    /// runtime.block_on(async {
-    ///     let mut count = 0;
-    ///     while let Ok(frame) = reader.next().await {
-    ///         assert_eq!(frame[..], *b"abcd");
-    ///         count += 1;
-    ///     }
-    ///     assert_eq!(count, 1);
-    /// });
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "tokio")]
-    pub async fn next(&self) -> Result<Frame<'_, T, M>, RecvError> {
-        if let Some(frame) = self.try_recv()? {
-            return Ok(frame);
-        }
-        let bell = crate::sys::runtime::register(Arc::new(self.as_fd().try_clone_to_owned()?))?;
-        loop {
-            // Cleared before the look: a frame that comes after it makes the descriptor ready anew.
-            bell.readable().await?.clear_ready();
-            if let Some(frame) = self.try_recv()? {
-                return Ok(frame);
-            }
-        }
-    }
-
     /// Every frame from now on; it ends when the writer is gone and every frame is read.
     pub fn iter(&self) -> impl Iterator<Item = Frame<'_, T, M>> {
         std::iter::from_fn(|| self.recv().ok())
@@ -312,6 +268,11 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
             match wake {
                 Wake::Rung => {
                     was_rung = true;
+                    // What we were rung for is looked at first. Whoever rang has taken the announcement; one that is
+                    // left over from a ring that came late ends a later sleep early.
+                    if !stays_announced && let Some(borrowed) = self.reading.take(words) {
+                        return Ok(Some(self.frame(borrowed)));
+                    }
                     // A writer that never stops ringing keeps nobody from the clock.
                     is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
                     is_gone = is_late && self.sleeper.has_hung_up();
@@ -350,7 +311,19 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         self.borrowed_count.set(self.borrowed_count.get() + 1);
         // SAFETY: F1: `take` borrowed the slot, and the frame gives it back when it is dropped.
         let elements = unsafe { self.mapped.slots.frame(borrowed.slot) };
-        Frame { reader: self, borrowed, elements }
+        Frame { reader: Holder::Lent(self), borrowed, elements }
+    }
+
+    /// As [`FrameReader::try_recv`], for a frame that keeps this end alive.
+    #[cfg(feature = "tokio")]
+    pub(super) fn try_recv_shared(self: &Rc<Self>) -> Result<Option<Frame<'static, T, M>>, RecvError> {
+        Ok(self.try_recv()?.map(|frame| {
+            // The new value gives the slot back in its place.
+            let borrowed = ManuallyDrop::new(frame).borrowed;
+            // SAFETY: F1: the slot is still borrowed, and `reader` keeps the memory mapped for the new value.
+            let elements = unsafe { self.mapped.slots.frame(borrowed.slot) };
+            Frame { reader: Holder::Shared(Rc::clone(self)), borrowed, elements }
+        }))
     }
 
     fn load(&self, offset_bytes: usize) -> u64 {
@@ -403,9 +376,31 @@ impl<T: Pod, M: Pod> fmt::Debug for FrameReader<T, M> {
 ///
 /// Dropping it gives the slot back.
 pub struct Frame<'reader, T: Pod, M: Pod = ()> {
-    reader: &'reader FrameReader<T, M>,
+    reader: Holder<'reader, T, M>,
     borrowed: Borrowed,
+    /// For as long as the slot is borrowed, so for no longer than `self`.
     elements: &'reader [T],
+}
+
+/// What keeps the reading end of a frame alive.
+enum Holder<'reader, T: Pod, M: Pod> {
+    Lent(&'reader FrameReader<T, M>),
+    /// For items of a stream, which may not borrow from it.
+    #[cfg(feature = "tokio")]
+    Shared(Rc<FrameReader<T, M>>),
+}
+
+impl<T: Pod, M: Pod> Deref for Holder<'_, T, M> {
+    type Target = FrameReader<T, M>;
+
+    #[inline]
+    fn deref(&self) -> &FrameReader<T, M> {
+        match self {
+            Self::Lent(reader) => reader,
+            #[cfg(feature = "tokio")]
+            Self::Shared(reader) => reader,
+        }
+    }
 }
 
 impl<T: Pod, M: Pod> Frame<'_, T, M> {
@@ -460,7 +455,7 @@ impl<T: Pod, M: Pod> Deref for Frame<'_, T, M> {
 
 impl<T: Pod, M: Pod> Drop for Frame<'_, T, M> {
     fn drop(&mut self) {
-        let FrameReader { mapped, reading, registrar, borrowed_count, .. } = self.reader;
+        let FrameReader { mapped, reading, registrar, borrowed_count, .. } = &*self.reader;
         borrowed_count.set(borrowed_count.get() - 1);
         reading.give_back(&mapped.words, self.borrowed.slot);
         if reading.take_waiting_writer(&mapped.words) {

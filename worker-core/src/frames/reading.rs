@@ -41,6 +41,7 @@ impl Reading {
     }
 
     /// Borrows the next frame, if there is one.
+    #[inline]
     pub(super) fn take(&self, words: &impl Words) -> Option<Borrowed> {
         loop {
             // SYNC: newest (acquire).
@@ -69,12 +70,14 @@ impl Reading {
     }
 
     /// Whether there may be a frame to take.
+    #[inline]
     pub(super) fn may_take(&self, words: &impl Words) -> bool {
         // SYNC: newest (acquire).
         let newest = words.load(self.control.newest(), Ordering::Acquire);
         newest >= self.next.get() && newest <= POSITION_MAX
     }
 
+    #[inline]
     fn try_borrow(&self, words: &impl Words, position: u64) -> Option<Borrowed> {
         // Relaxed: acquired with `newest`; what was written since names another position.
         let (entry_position, slot) = from_entry(words.load(self.control.index(position), Ordering::Relaxed));
@@ -105,6 +108,7 @@ impl Reading {
     }
 
     /// Moves past a position, and counts what was lost on the way if a frame was found there.
+    #[inline]
     fn pass(&self, words: &impl Words, position: u64, sequence: Option<u64>) {
         if let Some(sequence) = sequence {
             let lost = sequence.saturating_sub(self.last_sequence.get().saturating_add(1));
@@ -139,6 +143,7 @@ impl Reading {
     }
 
     /// Says that this end is about to sleep. It must look once more before it does.
+    #[inline]
     pub(super) fn announce_waiting(&self, words: &impl Words) {
         // Relaxed: the fence orders it (D1).
         words.or(self.control.sleepers(), self.bit(), Ordering::Relaxed);
@@ -146,6 +151,7 @@ impl Reading {
     }
 
     /// Says that this end is awake.
+    #[inline]
     pub(super) fn end_waiting(&self, words: &impl Words) {
         // Relaxed: a ring that comes late only ends a later sleep early.
         words.and(self.control.sleepers(), !self.bit(), Ordering::Relaxed);

@@ -138,6 +138,7 @@ pub(super) fn seat_of(control: &Control, words: &impl Words, token: u64) -> Opti
 }
 
 /// The token that sits at an index.
+#[inline]
 pub(super) fn token_at(control: &Control, words: &impl Words, index: usize) -> u64 {
     // Relaxed: it is compared with tokens that were told by message.
     token_in(words.load(control.reader(index).state, Ordering::Relaxed))

@@ -126,6 +126,7 @@ impl Writing {
     }
 
     /// Publishes the frame in a slot; gives its sequence number.
+    #[inline]
     pub(super) fn publish(&mut self, words: &impl Words, slot: usize, timestamp: u64) -> u64 {
         self.newest += 1;
         self.sequence += 1;
@@ -159,6 +160,7 @@ impl Writing {
     }
 
     /// Takes who is to be woken for a frame that was published; a bit per reading end.
+    #[inline]
     pub(super) fn take_sleepers(&self, words: &impl Words) -> u64 {
         // D1: our position is written; now look whether anybody sleeps for it.
         words.fence();

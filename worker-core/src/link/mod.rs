@@ -33,7 +33,7 @@ use nix::poll::PollFlags;
 use crate::sys::clock::Moment;
 pub(crate) use crate::sys::doorbell::{Rings, Wake};
 use crate::wire::codec::WriteError;
-use crate::wire::descriptors::Attached;
+use crate::wire::descriptors::{Attached, Parcel};
 use crate::wire::kind::Kind;
 use crate::wire::writer::Writer;
 
@@ -150,7 +150,7 @@ impl fmt::Display for Lost {
 
 /// Where the payload of an arrived message lies.
 #[derive(Debug)]
-enum Place {
+pub(crate) enum Place {
     Shared(shared::Place),
     Assembled,
 }
@@ -249,16 +249,8 @@ impl Outgoing {
         matches!(self, Self::Shared(_))
     }
 
-    /// Whether a part of a message is out that cannot be called back.
-    pub(crate) fn is_partly_out(&self) -> bool {
-        match self {
-            Self::Shared(_) => false,
-            Self::Socket(half) => half.is_partly_out(),
-        }
-    }
-
-    /// Gives up a message for which there was no room; says whether it will never be seen.
-    pub(crate) fn withdraw(&mut self) -> bool {
+    /// Gives up a message for which there was no room: it will never be seen, also if a part of it is out.
+    pub(crate) fn withdraw(&mut self) {
         both!(Outgoing, self, half => half.withdraw())
     }
 
@@ -329,7 +321,28 @@ impl Incoming {
     /// Is done with an arrived message.
     #[inline]
     pub(crate) fn release(&mut self, arrived: Arrived) {
-        both!(Incoming, self, half => half.release(arrived));
+        self.release_quietly(arrived);
+        self.tell_room();
+    }
+
+    /// As [`Incoming::release`], without a look at whether the other side waits for the room.
+    ///
+    /// [`Incoming::tell_room`] follows, unless nobody can.
+    #[inline]
+    pub(crate) fn release_quietly(&mut self, arrived: Arrived) {
+        both!(Incoming, self, half => half.release_quietly(&arrived.place));
+        // By hand, because to drop nothing is a call otherwise, for every message.
+        if let Some(parcel) = arrived.attached {
+            close(parcel);
+        }
+    }
+
+    /// Wakes the other side if it waits for room.
+    #[inline]
+    pub(crate) fn tell_room(&self) {
+        if let Self::Shared(half) = self {
+            half.tell_room();
+        }
     }
 
     /// Waits until there may be something to do: look again after [`Wake::Rung`].
@@ -496,6 +509,12 @@ impl LinkEnd {
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         both!(Incoming, &self.incoming, half => half.descriptors())
     }
+}
+
+/// Closes what nobody has taken out of a message.
+#[cold]
+fn close(parcel: Box<Parcel>) {
+    drop(parcel);
 }
 
 /// Frees a slice from the borrow it came from.

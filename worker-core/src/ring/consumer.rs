@@ -72,7 +72,7 @@ impl Consumer {
                 return Err(Broken);
             }
             // Told at once: the producer may be waiting for just these lines.
-            self.advance(memory, record);
+            self.move_to(memory, self.position + record as u64);
         }
     }
 
@@ -82,17 +82,17 @@ impl Consumer {
         self.behind_next
     }
 
-    /// Moves past the record that [`Consumer::next`] gave: its lines may be written again.
+    /// Moves past the record that [`Consumer::next`] gave last: its lines may be written again.
     ///
-    /// Takes the header from the caller, because the one in the memory may have changed.
+    /// By what was read then, because the header in the memory may have changed.
     #[inline]
-    pub(crate) fn release(&mut self, memory: &impl Memory, record: &Record) {
-        self.advance(memory, record_bytes(record.header.length_bytes as usize));
+    pub(crate) fn release(&mut self, memory: &impl Memory) {
+        self.move_to(memory, self.behind_next);
     }
 
     #[inline]
-    fn advance(&mut self, memory: &impl Memory, bytes: usize) {
-        self.position += bytes as u64;
+    fn move_to(&mut self, memory: &impl Memory, position: u64) {
+        self.position = position;
         // SYNC: space (release).
         memory.store(self.geometry.read_position_offset, self.position, Ordering::Release);
     }

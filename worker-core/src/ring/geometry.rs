@@ -28,15 +28,18 @@ impl Geometry {
     }
 
     /// Offset in the memory of the line at `position`.
+    #[inline]
     pub(super) fn offset_of(&self, position: u64) -> usize {
         self.base_bytes + self.within(position)
     }
 
     /// Bytes from `position` to the end of the ring.
+    #[inline]
     pub(super) fn until_end(&self, position: u64) -> usize {
         self.capacity_bytes - self.within(position)
     }
 
+    #[inline]
     fn within(&self, position: u64) -> usize {
         let mask = self.capacity_bytes as u64 - 1;
         usize::try_from(position & mask).expect("a position within a ring fits into usize")
@@ -44,6 +47,7 @@ impl Geometry {
 }
 
 /// Bytes that a record with this payload takes: whole lines.
+#[inline]
 pub(super) fn record_bytes(payload_bytes: usize) -> usize {
     (PAYLOAD_OFFSET_BYTES + payload_bytes).next_multiple_of(LINE_BYTES)
 }

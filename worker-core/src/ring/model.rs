@@ -10,7 +10,7 @@ use loom::sync::atomic::{AtomicU64, fence};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use super::waiting::{self, MESSAGE_BIT};
+use super::waiting::{self, MESSAGE_BIT, ROOM_BIT};
 use super::{Consumer, Geometry, Header, Memory, Producer};
 
 /// Shared memory as loom sees it: words that are atomics, and beside them plain payload words, of
@@ -85,7 +85,7 @@ fn pop(consumer: &mut Consumer, memory: &Words) -> Option<u64> {
     let value = memory.read_payload(record.payload_offset);
     assert_eq!(record.id, value, "id and payload belong to one record");
     assert_eq!(record.header, header(record.header.length_bytes));
-    consumer.release(memory, &record);
+    consumer.release(memory);
     Some(value)
 }
 
@@ -166,5 +166,52 @@ fn no_wake_up_is_lost() {
         }
         assert_eq!(pop(&mut consumer, &memory), Some(7));
         producer.join().unwrap();
+    });
+}
+
+/// C9 of `calls::client`: a leader that sees no reply owed does not look at who waits for the room it has freed; a
+/// request that another thread sends brings the word of that room along.
+#[test]
+fn room_that_nobody_is_told_of_is_seen_by_whoever_needs_it() {
+    const POSITION: usize = 0;
+    const BACKEND_WORD: usize = 8;
+    const REQUEST: usize = 16;
+    loom::model(|| {
+        let memory = Arc::new(Words::new(64));
+        let doorbell = Arc::new(Doorbell::default());
+        // One reply is in the ring, and fills it.
+        let owed = Arc::new(Mutex::new(1));
+        let (sending, entering) = (Arc::clone(&memory), Arc::clone(&owed));
+        let sender = thread::spawn(move || {
+            *entering.lock().unwrap() += 1;
+            sending.store(REQUEST, 1, Ordering::Release);
+        });
+        let (leading, ringing, leaving) = (Arc::clone(&memory), Arc::clone(&doorbell), Arc::clone(&owed));
+        let leader = thread::spawn(move || {
+            leading.store(POSITION, 64, Ordering::Release);
+            let mut owed = leaving.lock().unwrap();
+            *owed -= 1;
+            if *owed > 0 && waiting::must_ring(&*leading, BACKEND_WORD, ROOM_BIT) {
+                *ringing.rings.lock().unwrap() += 1;
+                ringing.changed.notify_one();
+            }
+        });
+        while memory.load(REQUEST, Ordering::Acquire) == 0 {
+            thread::yield_now();
+        }
+        while memory.load(POSITION, Ordering::Acquire) < 64 {
+            waiting::announce(&*memory, BACKEND_WORD, ROOM_BIT);
+            if memory.load(POSITION, Ordering::Acquire) >= 64 {
+                break;
+            }
+            // Sleeps for ever if the leader saw nobody asleep: loom reports that as a deadlock.
+            let mut rings = doorbell.rings.lock().unwrap();
+            while *rings == 0 {
+                rings = doorbell.changed.wait(rings).unwrap();
+            }
+            *rings = 0;
+        }
+        sender.join().unwrap();
+        leader.join().unwrap();
     });
 }

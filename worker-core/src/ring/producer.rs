@@ -42,6 +42,7 @@ impl Producer {
     }
 
     /// Position behind the last record.
+    #[inline]
     pub(crate) fn write_position(&self) -> u64 {
         self.write_position
     }
@@ -49,6 +50,7 @@ impl Producer {
     /// Where the consumer has arrived: everything before it is read and free.
     ///
     /// A consumer that claims to have read what was never written is not believed.
+    #[inline]
     pub(crate) fn read_position(&mut self, memory: &impl Memory) -> u64 {
         // SYNC: space (acquire).
         let claimed = memory.load(self.geometry.read_position_offset, Ordering::Acquire);
@@ -124,6 +126,7 @@ impl Producer {
         self.write_position = next_position;
     }
 
+    #[inline]
     fn reservation(&self, payload_room_bytes: usize) -> Reservation {
         Reservation {
             position: self.write_position,
@@ -144,6 +147,7 @@ impl Producer {
     }
 
     /// Bytes that are certainly free: R2 with what we last saw.
+    #[inline]
     fn free_bytes(&self) -> usize {
         let used = usize::try_from(self.write_position - self.seen_read_position).expect("used room fits");
         self.geometry.capacity_bytes - used

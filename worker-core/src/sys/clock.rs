@@ -26,12 +26,14 @@ pub(crate) fn later(moment: Instant, time: Duration) -> Instant {
 pub(crate) struct Moment(u64);
 
 impl Moment {
+    #[inline]
     pub(crate) fn now() -> Self {
         let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
         Self(time.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     /// Nanoseconds since the clock began to run.
+    #[inline]
     pub(crate) fn nanoseconds(self) -> u64 {
         self.0
     }

@@ -1,14 +1,20 @@
 //! Which processor runs this thread, and how many may.
 //! Not here: what follows for spinning (`link::spin`).
 //! Layer 1: system calls.
+#![allow(unsafe_code)]
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// Number of the processor that runs the calling thread; it may be another one at once.
+///
+/// # Source
+///
+/// `sched_getcpu(3)`: a look at a word that the system keeps for each thread.
 #[inline]
 pub(crate) fn current() -> u16 {
-    sched_getcpu().ok().and_then(|cpu| u16::try_from(cpu).ok()).unwrap_or(0)
+    // SAFETY: it takes nothing, and has no conditions.
+    u16::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
 }
 
 /// How many processors the calling thread may run on.

@@ -22,7 +22,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 use nix::sys::stat::fstat;
@@ -30,7 +30,7 @@ use nix::sys::uio::pwrite;
 use nix::unistd::ftruncate;
 
 use super::held::Here;
-use super::{limits, while_doing};
+use super::{limits, retry_on_interrupt, while_doing};
 
 /// What a mapping is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,26 @@ impl Object {
             }
         }
         sealed(flags).map_err(refused)
+    }
+
+    /// Gives an object all of its pages, or an error.
+    ///
+    /// What is promised: from then on no access to the object can fail for a lack of memory, in whatever process it is
+    /// mapped. No signal comes of it, and no mapping is needed.
+    ///
+    /// # Source
+    ///
+    /// `fallocate(2)`.
+    pub(crate) fn allocate(descriptor: &OwnedFd, length_bytes: usize) -> io::Result<()> {
+        // A signal that comes meanwhile has the kernel begin again; so it gets no further back than this.
+        const PART_BYTES: usize = 16 << 20;
+        for start in (0..length_bytes).step_by(PART_BYTES) {
+            let offset = i64::try_from(start).unwrap_or(i64::MAX);
+            let length = i64::try_from(PART_BYTES.min(length_bytes - start)).unwrap_or(i64::MAX);
+            retry_on_interrupt(|| fallocate(descriptor, FallocateFlags::empty(), offset, length))
+                .map_err(|errno| while_doing("there is not enough memory", errno))?;
+        }
+        Ok(())
     }
 
     /// Length of an object that somebody else made, if it can be relied on (M2).
@@ -376,5 +396,57 @@ impl crate::ring::Memory for SharedMemory {
     #[inline]
     fn fence(&self) {
         std::sync::atomic::fence(Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use nix::sched::{CloneFlags, unshare};
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::{ForkResult, fork};
+
+    use super::*;
+
+    const CANNOT_MOUNT: i32 = 77;
+
+    /// What an object of more pages than a file system has left says to being given them all.
+    fn allocate_on_a_small_file_system() -> i32 {
+        let new_user = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
+        if unshare(new_user).and_then(|()| unshare(CloneFlags::CLONE_NEWNS)).is_err() {
+            return CANNOT_MOUNT;
+        }
+        let options = c"size=64k".as_ptr().cast();
+        // SAFETY: literals that end with zero. It is seen by this process alone.
+        if unsafe { libc::mount(c"tmpfs".as_ptr(), c"/tmp".as_ptr(), c"tmpfs".as_ptr(), 0, options) } != 0 {
+            return CANNOT_MOUNT;
+        }
+        let Ok(file) = File::create_new("/tmp/object").and_then(|file| file.set_len(1 << 20).map(|()| file))
+        else {
+            return CANNOT_MOUNT;
+        };
+        let file = OwnedFd::from(file);
+        let refused = Object::allocate(&file, 1 << 20).unwrap_err();
+        let is_told = super::super::errno_of(&refused) == Some(Errno::ENOSPC);
+        i32::from(!is_told || Object::allocate(&file, 4096).is_err())
+    }
+
+    #[test]
+    fn memory_that_runs_out_is_an_error_of_the_allocation() {
+        // SAFETY: the child makes system calls, allocates, which the C library allows, and ends at once.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Child => {
+                let code = allocate_on_a_small_file_system();
+                // SAFETY: ends the child without what belongs to the parent.
+                unsafe { libc::_exit(code) }
+            }
+            ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
+                WaitStatus::Exited(_, CANNOT_MOUNT) => {
+                    println!("SKIPPED: no file system can be mounted here")
+                }
+                status => assert_eq!(status, WaitStatus::Exited(child, 0)),
+            },
+        }
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn errno_of(error: &io::Error) -> Option<Errno> {
 }
 
 /// Runs a system call again when a signal interrupted it.
+#[inline]
 pub(crate) fn retry_on_interrupt<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {

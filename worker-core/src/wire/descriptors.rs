@@ -8,7 +8,7 @@
 //! not taken is closed; so is a list whose message did not get away. Anything that owns descriptors
 //! can travel by these two functions.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -70,11 +70,49 @@ pub(crate) trait Moves: fmt::Debug + Send + Sync {
     fn left(&self);
 }
 
+/// How deep a thread is in messages inside messages, and how deep the innermost list is that holds something.
+///
+/// Nearly no message has descriptors: what it costs to ask must be next to nothing, and the lists have destructors, which
+/// makes them dear.
+#[derive(Clone, Copy)]
+struct Depth {
+    /// Messages that are being encoded, one inside the other; zero outside of any.
+    messages: u32,
+    /// Of the innermost of [`LISTS`]; zero if there is none.
+    list: u32,
+}
+
 thread_local! {
-    /// The list of the message that this thread encodes.
-    static ENCODING: RefCell<Option<Attached>> = const { RefCell::new(None) };
-    /// What came along with the message that this thread decodes.
+    static ENCODING: Cell<Depth> = const { Cell::new(Depth { messages: 0, list: 0 }) };
+    /// The lists of the messages that this thread encodes and that have something, each with its depth, the innermost last.
+    static LISTS: RefCell<Vec<(u32, Box<Parcel>)>> = const { RefCell::new(Vec::new()) };
+    /// Whether anything came along with the message that this thread decodes.
+    static HAS_ARRIVED: Cell<bool> = const { Cell::new(false) };
+    /// What came along with it.
     static DECODING: RefCell<Attached> = const { RefCell::new(None) };
+}
+
+/// The list of the innermost message, made if there is none.
+fn with_list<T>(depth: u32, run: impl FnOnce(&mut Parcel) -> T) -> T {
+    LISTS.with_borrow_mut(|lists| {
+        if ENCODING.get().list != depth {
+            lists.push((depth, Parcel::arrived(Vec::new(), 0)));
+            ENCODING.set(Depth { messages: depth, list: depth });
+        }
+        let (_, parcel) = lists.last_mut().expect("it was pushed, now or before");
+        run(parcel)
+    })
+}
+
+/// Takes the list of a message out, and shows that of the message around it.
+#[cold]
+fn take_list(depth: u32) -> Attached {
+    LISTS.with_borrow_mut(|lists| {
+        let parcel = lists.pop_if(|(its_depth, _)| *its_depth == depth).map(|(_, parcel)| parcel);
+        let list = lists.last().map_or(0, |&(its_depth, _)| its_depth);
+        ENCODING.set(Depth { list, ..ENCODING.get() });
+        parcel
+    })
 }
 
 /// Puts a descriptor in the list of the message that is being encoded; gives its number there.
@@ -96,21 +134,19 @@ pub(crate) fn attach_again(attached: &Attached) -> Result<(), String> {
     for descriptor in parcel.places.iter().flatten() {
         attach_shared(Arc::clone(descriptor))?;
     }
-    ENCODING.with_borrow_mut(|encoding| {
-        if let Some(Some(again)) = encoding {
-            again.moves |= parcel.moves;
-            again.leaving.extend(parcel.leaving.iter().map(Arc::clone));
-        }
+    with_own_list(|again| {
+        again.moves |= parcel.moves;
+        again.leaving.extend(parcel.leaving.iter().map(Arc::clone));
     });
     Ok(())
 }
 
 fn attach_shared(descriptor: Arc<OwnedFd>) -> Result<u32, String> {
-    ENCODING.with_borrow_mut(|encoding| {
-        let Some(attached) = encoding else {
-            return Err("it holds a descriptor, so it can only be an argument or a result of a call, or go through a channel".into());
-        };
-        let parcel = attached.get_or_insert_with(|| Parcel::arrived(Vec::new(), 0));
+    let depth = ENCODING.get().messages;
+    if depth == 0 {
+        return Err("it holds a descriptor, so it can only be an argument or a result of a call, or go through a channel".into());
+    }
+    with_list(depth, |parcel| {
         if parcel.sent_count == DESCRIPTORS_MAX {
             return Err(format!("one message carries at most {DESCRIPTORS_MAX} descriptors"));
         }
@@ -122,21 +158,21 @@ fn attach_shared(descriptor: Arc<OwnedFd>) -> Result<u32, String> {
 
 /// Says that the value that is being encoded moves with its message, so that it is not sent again.
 pub(crate) fn note_move() {
-    ENCODING.with_borrow_mut(|encoding| {
-        if let Some(Some(parcel)) = encoding {
-            parcel.moves = true;
-        }
-    });
+    with_own_list(|parcel| parcel.moves = true);
 }
 
 /// As [`note_move`], for a value that wants to know when its message has left.
 pub(crate) fn note_leaving(value: Arc<dyn Moves>) {
     note_move();
-    ENCODING.with_borrow_mut(|encoding| {
-        if let Some(Some(parcel)) = encoding {
-            parcel.leaving.push(value);
-        }
-    });
+    with_own_list(|parcel| parcel.leaving.push(value));
+}
+
+/// The list of the message that is being encoded, if something is in it.
+fn with_own_list(run: impl FnOnce(&mut Parcel)) {
+    let Depth { messages, list } = ENCODING.get();
+    if messages != 0 && messages == list {
+        with_list(messages, run);
+    }
 }
 
 /// Takes a descriptor, by its number, out of the list that came along with the message.
@@ -169,17 +205,23 @@ pub(crate) fn may_wait_until(patience: Duration) -> Instant {
 /// Encodes with a new list, and gives what was put in it.
 #[inline]
 pub(crate) fn attached_by<T>(encode: impl FnOnce() -> T) -> (T, Attached) {
-    /// Puts the list of the message around this one back, also when the encoding panics.
-    struct Restore(Option<Attached>);
+    /// Goes back to the message around this one, also when the encoding panics.
+    struct Restore(Depth);
     impl Drop for Restore {
         #[inline]
         fn drop(&mut self) {
-            ENCODING.set(self.0.take());
+            if ENCODING.get().list > self.0.messages {
+                drop(take_list(self.0.messages + 1));
+            }
+            ENCODING.set(self.0);
         }
     }
-    let restore = Restore(ENCODING.replace(Some(None)));
+    let around = ENCODING.get();
+    let depth = around.messages + 1;
+    ENCODING.set(Depth { messages: depth, ..around });
+    let restore = Restore(around);
     let result = encode();
-    let attached = ENCODING.take().flatten();
+    let attached = if ENCODING.get().list == depth { take_list(depth) } else { None };
     drop(restore);
     (result, attached)
 }
@@ -187,13 +229,24 @@ pub(crate) fn attached_by<T>(encode: impl FnOnce() -> T) -> (T, Attached) {
 /// Decodes with what came along; what is left of it is closed.
 #[inline]
 pub(crate) fn with_arrived<T>(attached: Attached, decode: impl FnOnce() -> T) -> T {
+    match attached {
+        // Nothing came, and there is nothing that this message must not see.
+        None if !HAS_ARRIVED.get() => decode(),
+        attached => with_parcel(attached, decode),
+    }
+}
+
+#[cold]
+fn with_parcel<T>(attached: Attached, decode: impl FnOnce() -> T) -> T {
     /// Puts what came along with the message around this one back.
     struct Restore(Attached);
     impl Drop for Restore {
         fn drop(&mut self) {
+            HAS_ARRIVED.set(self.0.is_some());
             DECODING.set(self.0.take());
         }
     }
+    HAS_ARRIVED.set(attached.is_some());
     let _restore = Restore(DECODING.replace(attached));
     decode()
 }

@@ -26,6 +26,7 @@ pub(crate) struct OutOfRoom;
 
 impl<'target> Writer<'target> {
     /// Writes to `room_bytes` of shared memory that this process has reserved.
+    #[inline]
     pub(crate) fn to_shared(memory: &'target SharedMemory, offset_bytes: usize, room_bytes: usize) -> Self {
         Self { target: Target::Shared { memory, at: offset_bytes, end: offset_bytes + room_bytes } }
     }
@@ -61,6 +62,7 @@ impl<'target> Writer<'target> {
     }
 
     /// End of what has been written: an offset in shared memory, a length of the vector, a count.
+    #[inline]
     pub(crate) fn end(&self) -> usize {
         match &self.target {
             Target::Shared { at, .. } => *at,

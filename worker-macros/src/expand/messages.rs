@@ -38,14 +38,13 @@ fn message(expansion: &Expansion<'_>, name: &Ident, functions: &[&Function], pur
     let variants = functions.iter().map(|function| variant(expansion, function));
     let marker = Marker::of(expansion, functions).map(|marker| marker.variant(expansion));
     // Inferred bounds would stand twice beside the actor's own, and then neither is chosen.
-    let bound = (!expansion.generics.is_empty()).then(|| emit!(#[serde(bound = "")]));
+    let bound = (!expansion.generics.is_empty()).then(|| emit!(, bound = ""));
     emit! {
         #cfgs
         #purpose
         #[allow(private_interfaces, reason = "the actor may be private")]
         #[derive(#runtime::__private::Serialize, #runtime::__private::Deserialize)]
-        #[serde(crate = #serde)]
-        #bound
+        #[serde(crate = #serde #bound)]
         pub enum #name #declaration #where_clause {
             #(#variants,)*
             #marker

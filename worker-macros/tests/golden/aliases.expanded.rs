@@ -18,8 +18,7 @@ impl<T: Row> Table<T> {
 /// What a [`TableFrontend`] asks of its [`Table`]: one variant per exported method.
 #[allow(private_interfaces, reason = "the actor may be private")]
 #[derive(::worker_core::__private::Serialize, ::worker_core::__private::Deserialize)]
-#[serde(crate = "::worker_core::__private::serde")]
-#[serde(bound = "")]
+#[serde(crate = "::worker_core::__private::serde", bound = "")]
 pub enum TableRequest<'a, T: Row + 'static> {
     /// Runs [`Table::first`].
     First,
@@ -39,8 +38,7 @@ pub enum TableRequest<'a, T: Row + 'static> {
 /// How a [`TableFrontend`] makes its [`Table`]: one variant per constructor.
 #[allow(private_interfaces, reason = "the actor may be private")]
 #[derive(::worker_core::__private::Serialize, ::worker_core::__private::Deserialize)]
-#[serde(crate = "::worker_core::__private::serde")]
-#[serde(bound = "")]
+#[serde(crate = "::worker_core::__private::serde", bound = "")]
 pub enum TableConstructor<'a, T: Row + 'static> {
     /// Runs [`Table::open`].
     Open {

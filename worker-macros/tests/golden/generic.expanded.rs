@@ -44,8 +44,7 @@ where
 /// What a [`Remote`] asks of its [`Store`](inner::Store): one variant per exported method.
 #[allow(private_interfaces, reason = "the actor may be private")]
 #[derive(crate::worker::__private::Serialize, crate::worker::__private::Deserialize)]
-#[serde(crate = "crate::worker::__private::serde")]
-#[serde(bound = "")]
+#[serde(crate = "crate::worker::__private::serde", bound = "")]
 pub enum Ask<'a, K, V: Clone, const N: usize>
 where
     K: Serialize + DeserializeOwned + Ord + 'static,
@@ -76,8 +75,7 @@ where
 /// How a [`Remote`] makes its [`Store`](inner::Store): one variant per constructor.
 #[allow(private_interfaces, reason = "the actor may be private")]
 #[derive(crate::worker::__private::Serialize, crate::worker::__private::Deserialize)]
-#[serde(crate = "crate::worker::__private::serde")]
-#[serde(bound = "")]
+#[serde(crate = "crate::worker::__private::serde", bound = "")]
 pub enum StoreConstructor<K, V: Clone, const N: usize>
 where
     K: Serialize + DeserializeOwned + Ord + 'static,

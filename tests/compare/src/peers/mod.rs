@@ -46,6 +46,8 @@ pub enum Sort {
     /// As little as can do the work: what there is to be reached.
     Bare,
     Public,
+    /// Ours too, in a way that is not the usual one: nobody to be ahead of.
+    OursOtherwise,
 }
 
 /// A peer with what the rows need to know of it.

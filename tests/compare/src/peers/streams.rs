@@ -125,6 +125,19 @@ pub fn start_shared() -> Outcome<Box<dyn Peer + Send>> {
     Ok(Box::new(start_pipes()?.1))
 }
 
+/// A socket under tokio for callers that take turns.
+pub fn start_shared_by_hand() -> Outcome<Box<dyn Peer + Send>> {
+    Ok(Box::new(start_by_hand()?.1))
+}
+
+fn start_by_hand() -> Outcome<(i32, ByHand)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let child = Child::fork(|| {
+        let _ = runtime().expect("a runtime").block_on(serve_by_hand(theirs));
+    })?;
+    Ok((child.pid.as_raw(), ByHand::new(ours, child)?))
+}
+
 /// While this program has one thread.
 pub fn start() -> Outcome<Vec<Contender>> {
     let (pid, pipes) = start_pipes()?;
@@ -139,12 +152,8 @@ pub fn start() -> Outcome<Vec<Contender>> {
     let socket = Stream { reader: ours.try_clone()?, writer: ours, buffer: Vec::new(), _child: Some(child) };
     let socket = contender("bare Unix socket", Sort::Bare, pid, socket);
 
-    let (ours, theirs) = UnixStream::pair()?;
-    let child = Child::fork(|| {
-        let _ = runtime().expect("a runtime").block_on(serve_by_hand(theirs));
-    })?;
-    let pid = child.pid.as_raw();
-    let by_hand = contender("tokio + bincode by hand", Sort::Public, pid, ByHand::new(ours, child)?);
+    let (pid, by_hand) = start_by_hand()?;
+    let by_hand = contender("tokio + bincode by hand", Sort::Public, pid, by_hand);
     Ok(vec![pipes, socket, by_hand])
 }
 
@@ -183,7 +192,7 @@ struct ByHand {
 
 async fn write_message<T: Serialize>(stream: &mut tokio::net::UnixStream, message: &T) -> Outcome<()> {
     let mut bytes = vec![0; 8];
-    bincode::serialize_into(&mut bytes, message)?;
+    bincode::serde::encode_into_std_write(message, &mut bytes, bincode::config::standard())?;
     let length = bytes.len() as u64 - 8;
     bytes[..8].copy_from_slice(&length.to_le_bytes());
     Ok(stream.write_all(&bytes).await?)
@@ -193,7 +202,7 @@ async fn read_message<T: for<'de> Deserialize<'de>>(stream: &mut tokio::net::Uni
     let length = stream.read_u64_le().await?;
     let mut bytes = vec![0; length as usize];
     stream.read_exact(&mut bytes).await?;
-    Ok(bincode::deserialize(&bytes)?)
+    Ok(bincode::serde::decode_from_slice(&bytes, bincode::config::standard())?.0)
 }
 
 async fn serve_by_hand(stream: UnixStream) -> Outcome<()> {

@@ -66,6 +66,68 @@ impl Peer for Client {
     }
 }
 
+/// A server for many threads, which is forked while this program has one, and nobody who calls it yet.
+pub struct Unconnected {
+    stream: UnixStream,
+    child: Child,
+}
+
+/// A client that any thread may clone; one thread looks after its connection.
+pub struct Shared {
+    runtime: tokio::runtime::Handle,
+    client: AnswersClient,
+    // Dropped, it ends that thread.
+    _until: tokio::sync::oneshot::Sender<()>,
+    _child: Child,
+}
+
+/// What one thread calls it by.
+pub struct Caller {
+    runtime: tokio::runtime::Handle,
+    client: AnswersClient,
+}
+
+impl Unconnected {
+    /// While this program has one thread.
+    pub fn start() -> Outcome<Self> {
+        let (stream, theirs) = UnixStream::pair()?;
+        let child = Child::fork(|| {
+            let _ = runtime().expect("a runtime").block_on(serve(theirs));
+        })?;
+        Ok(Self { stream, child })
+    }
+
+    /// Starts its thread.
+    pub fn connect(self) -> Outcome<Shared> {
+        let runtime = runtime()?;
+        let handle = runtime.handle().clone();
+        let client = {
+            let _inside = handle.enter();
+            let transport = serde_transport::new(frames(self.stream)?, Bincode::default());
+            AnswersClient::new(tarpc::client::Config::default(), transport).spawn()
+        };
+        let (until, end) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || runtime.block_on(end));
+        Ok(Shared { runtime: handle, client, _until: until, _child: self.child })
+    }
+}
+
+impl Shared {
+    pub fn caller(&self) -> Caller {
+        Caller { runtime: self.runtime.clone(), client: self.client.clone() }
+    }
+}
+
+impl Peer for Caller {
+    fn ask(&mut self, payload: &[u8]) -> Outcome<u64> {
+        Ok(self.runtime.block_on(self.client.ask(context::current(), ByteBuf::from(payload)))?)
+    }
+
+    fn echo(&mut self, payload: &[u8], check: Check<'_>) -> Outcome<()> {
+        check(&self.runtime.block_on(self.client.echo(context::current(), ByteBuf::from(payload)))?)
+    }
+}
+
 /// While this program has one thread.
 pub fn start() -> Outcome<Contender> {
     let (ours, theirs) = UnixStream::pair()?;

@@ -47,7 +47,7 @@ const fn case(figure: &'static str, placement: Placement, shape: Shape, bytes: u
 }
 
 const FUTEX: &str = "bare spin, then futex";
-const CASES: [Case; 12] = {
+const CASES: [Case; 15] = {
     use Placement::{Free, FromIdle, OneProcessor, TwoProcessors};
     use Shape::{Ask, Echo};
     [
@@ -59,6 +59,9 @@ const CASES: [Case; 12] = {
         case("request of 64 KiB", Free, Ask, 64 * KIB, Goal::Times(2.0, FUTEX)),
         case("request of 1 MiB", Free, Ask, MIB, Goal::Times(1.3, FUTEX)),
         case("request of 16 MiB", Free, Ask, 16 * MIB, Goal::Times(1.2, FUTEX)),
+        case("request of 64 KiB, after 1 ms idle", FromIdle, Ask, 64 * KIB, Goal::None),
+        case("request of 1 MiB, after 1 ms idle", FromIdle, Ask, MIB, Goal::None),
+        case("request of 16 MiB, after 1 ms idle", FromIdle, Ask, 16 * MIB, Goal::None),
         case("echo of 1 KiB", Free, Echo, KIB, Goal::None),
         case("echo of 64 KiB", Free, Echo, 64 * KIB, Goal::Times(1.5, FUTEX)),
         case("echo of 1 MiB", Free, Echo, MIB, Goal::None),
@@ -199,7 +202,8 @@ fn times(
     let mut times_us = Series::default();
     if case.placement == Placement::FromIdle {
         call(contender, case, payload, number)?;
-        for _ in 0..effort.idle_calls {
+        let calls = if case.bytes > MIB { effort.idle_calls.div_ceil(6) } else { effort.idle_calls };
+        for _ in 0..calls {
             thread::sleep(PAUSE);
             let start = Instant::now();
             call(contender, case, payload, number)?;
@@ -248,6 +252,7 @@ fn call(contender: &mut Contender, case: &Case, payload: &mut [u8], number: &mut
 fn python_us(python: &mut Python, kind: &str, case: &Case, effort: &Effort) -> Outcome<f64> {
     let what = if case.shape == Shape::Ask { "ask" } else { "echo" };
     let (calls, pause_us) = match case.placement {
+        Placement::FromIdle if case.bytes > MIB => (2, 1000),
         Placement::FromIdle => (effort.idle_calls, 1000),
         _ if case.bytes > MIB => (2, 0),
         _ if case.bytes > 64 * KIB => (8, 0),

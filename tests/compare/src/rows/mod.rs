@@ -3,6 +3,7 @@
 //! Layer: over both.
 
 pub mod calls;
+pub mod channel;
 pub mod frames;
 pub mod memory;
 pub mod one_way;

@@ -3,7 +3,8 @@
 //! Layer: a figure.
 
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::effort::Effort;
 use crate::payload::digest;
@@ -14,6 +15,8 @@ use crate::small::SmallProcess;
 use crate::table::{Cell, Goal, Row, Unit};
 
 const PAGE_BYTES: usize = 4096;
+/// A little longer than a process that is forked ahead waits for its order.
+const ALONE: Duration = Duration::from_millis(60);
 const FORK: &str = "bare fork + waitpid";
 
 fn cell(name: &str, sort: Sort) -> Cell {
@@ -33,6 +36,7 @@ pub fn measure(
         cell("procspawn", Sort::Public),
         cell("crossmist", Sort::Public),
     ];
+    let mut alone = [cell("worker-core", Sort::Ours), cell(FORK, Sort::Bare)];
     let mut large = [cell("worker-core", Sort::Ours), cell(FORK, Sort::Bare)];
     let mut stops = [cell("worker-core", Sort::Ours)];
     let has_crossmist = contenders.iter().any(|contender| contender.name == "crossmist");
@@ -50,6 +54,8 @@ pub fn measure(
         if has_crossmist {
             plain[4].series.0.push(median_us(others, || assert_one(crossmist::spawn_and_ask()? == 42))?);
         }
+        alone[0].series.0.push(spawn_alone_us(others)?);
+        alone[1].series.0.push(small.fork_and_wait_us(effort.spawns)?);
         let heap = touched(effort.heap_bytes);
         large[0].series.0.push(spawn_and_stop_us(effort.spawns)?.0);
         large[1].series.0.push(small.fork_and_wait_us(effort.spawns)?);
@@ -61,7 +67,10 @@ pub fn measure(
         rows.push(row);
     };
     add("spawn to the first reply".to_owned(), Unit::Microseconds, &plain, Goal::Times(1.2, FORK));
-    let figure = format!("the same, {} MiB touched in the program", effort.heap_bytes >> 20);
+    let figure = "spawn to the first reply, alone: 60 ms after the one before".to_owned();
+    add(figure, Unit::Microseconds, &alone, Goal::Times(1.2, FORK));
+    let figure =
+        format!("spawn to the first reply, with {} MiB touched in the program", effort.heap_bytes >> 20);
     add(figure, Unit::Microseconds, &large, Goal::Times(1.2, FORK));
     add("stop, until reaped".to_owned(), Unit::Microseconds, &stops, Goal::AtMost(300.0));
     Ok(())
@@ -95,6 +104,16 @@ fn spawn_and_stop_us(count: u32) -> Outcome<(f64, f64)> {
         assert_one(exit.is_clean())?;
     }
     Ok((spawns.median(), stops.median()))
+}
+
+/// Each so long after the one before that nothing is forked ahead of it.
+fn spawn_alone_us(count: u32) -> Outcome<f64> {
+    let mut times_us = Series::default();
+    for _ in 0..count {
+        thread::sleep(ALONE);
+        times_us.0.push(spawn_and_stop_us(1)?.0);
+    }
+    Ok(times_us.median())
 }
 
 /// Memory of which every page is there.

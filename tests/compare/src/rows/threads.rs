@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::effort::Effort;
 use crate::payload::{check, digest, stamp};
 use crate::peers::ours::AnswererFrontend;
-use crate::peers::{Outcome, Peer, Sort};
+use crate::peers::{Outcome, Peer, Sort, tarpc};
 use crate::report::Series;
 use crate::table::{Cell, Goal, Row, Unit};
 
@@ -23,6 +23,8 @@ pub struct Shareable {
 pub enum Asked {
     /// Each thread has a clone.
     Ours(AnswererFrontend),
+    /// The same.
+    Tarpc(tarpc::Shared),
     /// One at a time: what a peer that is not made for it costs its user.
     Locked(Mutex<Box<dyn Peer + Send>>),
 }
@@ -52,20 +54,21 @@ fn rate(shareable: &Shareable, threads: u64, effort: &Effort) -> Outcome<f64> {
     let end = start + effort.slice;
     let work = |thread: u64| -> Result<u64, String> {
         let (mut calls, mut payload) = (0, [0; 8]);
-        let mut clone = match &shareable.asked {
-            Asked::Ours(frontend) => Some(frontend.clone()),
+        let mut own: Option<Box<dyn Peer>> = match &shareable.asked {
+            Asked::Ours(frontend) => Some(Box::new(frontend.clone())),
+            Asked::Tarpc(shared) => Some(Box::new(shared.caller())),
             Asked::Locked(_) => None,
         };
         while Instant::now() < end {
             for _ in 0..16 {
                 calls += 1;
                 stamp(&mut payload, thread << 40 | calls);
-                let reply = match (&mut clone, &shareable.asked) {
-                    (Some(clone), _) => Peer::ask(clone, &payload),
+                let reply = match (&mut own, &shareable.asked) {
+                    (Some(own), _) => own.ask(&payload),
                     (None, Asked::Locked(peer)) => {
                         peer.lock().map_err(|error| error.to_string())?.ask(&payload)
                     }
-                    (None, Asked::Ours(_)) => unreachable!("ours are cloned"),
+                    (None, _) => unreachable!("what is not locked is cloned"),
                 };
                 let reply = reply.and_then(|reply| check(shareable.name, reply, digest(&payload)));
                 reply.map_err(|error| error.to_string())?;

@@ -13,6 +13,8 @@
 //!
 //! So whatever is always ready costs the others one turn of it, and no more.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
@@ -23,6 +25,7 @@ use super::requests::{self, Flow};
 use crate::actor::context::Context;
 use crate::actor::contract::Actor;
 use crate::actor::panics;
+use crate::link::LinkEnd;
 use crate::sys::poll::wait_any;
 
 /// How long messages may keep the loop from a look at the descriptors, which is a system call: it
@@ -33,14 +36,15 @@ const LOOK_EVERY: Duration = Duration::from_micros(25);
 pub(super) fn run<A: Actor>(actor: &mut A, links: &mut Links, context: &Context<A>) {
     let mut looked_at = Instant::now();
     while !links.are_over() {
-        let flow = match links.only() {
-            Some(link) if !context.listeners().are_some() => match links::next(link) {
-                Next::Message(arrived) => requests::serve(actor, link, context, arrived),
-                Next::Given => {
+        let flow = match links.only().map(Rc::clone) {
+            Some(link) if !context.listeners().are_some() => match serve_alone(actor, &link, context) {
+                Alone::No => Flow::GoesOn,
+                Alone::Ends => Flow::Ends,
+                Alone::Given => {
                     links.heed_door();
                     Flow::GoesOn
                 }
-                Next::Gone => {
+                Alone::Gone => {
                     links.lose_only();
                     Flow::GoesOn
                 }
@@ -49,6 +53,33 @@ pub(super) fn run<A: Actor>(actor: &mut A, links: &mut Links, context: &Context<
         };
         if flow == Flow::Ends {
             return;
+        }
+    }
+}
+
+/// Why the one link is served alone no longer.
+enum Alone {
+    /// The actor listens to more now.
+    No,
+    Ends,
+    Given,
+    Gone,
+}
+
+/// Serves one link, for as long as there is nothing else.
+fn serve_alone<A: Actor>(actor: &mut A, link: &Rc<RefCell<LinkEnd>>, context: &Context<A>) -> Alone {
+    loop {
+        match links::next(link) {
+            Next::Message(arrived) => {
+                if requests::serve(actor, link, context, arrived) == Flow::Ends {
+                    return Alone::Ends;
+                }
+            }
+            Next::Given => return Alone::Given,
+            Next::Gone => return Alone::Gone,
+        }
+        if context.listeners().are_some() {
+            return Alone::No;
         }
     }
 }

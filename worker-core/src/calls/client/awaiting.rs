@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use super::leading::{LAP, take};
+use super::leading::{LAP, take_mine};
 use super::{Client, Ending, Fault, Outcome, State, Ticket};
 use crate::calls::table::{Look, Reply};
 use crate::calls::watch::{self, Key};
@@ -44,15 +44,16 @@ pub(crate) enum Seen {
 #[derive(Debug)]
 pub(crate) struct Dying {
     client: Arc<Client>,
-    ending: Option<Ending>,
+    /// What it leads with, until the end is noted.
+    lead: Option<(Ending, Box<Incoming>)>,
 }
 
 impl Dying {
     /// Finds out how the backend ended, notes it and wakes everybody.
     pub(crate) fn find_out(mut self) {
-        if let Some(ending) = self.ending.take() {
-            // This thread may block, for as long as it takes.
-            self.client.die(ending, None);
+        if let Some((ending, incoming)) = self.lead.take() {
+            // This thread may block, for as long as it takes: without a deadline a death is found.
+            let _ = self.client.die(ending, incoming, None);
         }
     }
 }
@@ -60,15 +61,15 @@ impl Dying {
 impl Dying {
     /// Whether the link itself was broken, so that its process may well live on.
     pub(crate) fn is_broken(&self) -> bool {
-        self.ending == Some(Ending::Broken)
+        self.lead.as_ref().is_some_and(|(ending, _)| *ending == Ending::Broken)
     }
 }
 
 impl Drop for Dying {
     /// The thread was refused, or is not to be: somebody else will find the end.
     fn drop(&mut self) {
-        if self.ending.is_some() {
-            self.client.step_down(self.client.incoming(), None);
+        if let Some((_, incoming)) = self.lead.take() {
+            self.client.step_down(incoming, None);
             // Each was told of the end once, and of nothing since.
             let watchers = self.client.state().watchers.wakers();
             watchers.into_iter().for_each(Waker::wake);
@@ -201,16 +202,14 @@ impl Client {
             drop(outdated);
             return Seen::Dead;
         }
-        if state.leading {
+        let Some(mut incoming) = state.take_lead() else {
             state.held_back = true;
             drop(state);
             drop(outdated);
             return Seen::Led;
-        }
-        state.take_lead();
+        };
         drop(state);
         drop(outdated);
-        let mut incoming = self.incoming();
         // Before the messages: what comes after the last of them rings anew.
         let rings = incoming.take_rings();
         let taken = self.take_in(&mut incoming, None);
@@ -221,9 +220,8 @@ impl Client {
             (_, Taken::Everything) if incoming.has_ended() => Some(Ending::Gone),
             _ => None,
         };
-        if ending.is_some() {
-            drop(incoming);
-            return Seen::Dying(Dying { client: Arc::clone(self), ending });
+        if let Some(ending) = ending {
+            return Seen::Dying(Dying { client: Arc::clone(self), lead: Some((ending, incoming)) });
         }
         self.step_down(incoming, None);
         if matches!(rings, Ok(Rings::More)) || matches!(taken, Taken::Lap) { Seen::More } else { Seen::Quiet }
@@ -266,16 +264,15 @@ impl Client {
 
     /// Takes in what has come, unless somebody else does, or a watcher will (C5).
     fn look_if_free(self: &Arc<Self>, mut state: MutexGuard<'_, State>, mine: Option<u64>) -> Taken {
-        if state.leading || state.armed {
+        if state.armed {
             return Taken::Everything;
         }
-        state.take_lead();
+        let Some(mut incoming) = state.take_lead() else { return Taken::Everything };
         drop(state);
-        let mut incoming = self.incoming();
         let taken = self.take_in(&mut incoming, mine);
         if matches!(taken, Taken::Broken) {
-            drop(incoming);
-            watch::run_aside(Dying { client: Arc::clone(self), ending: Some(Ending::Broken) });
+            let lead = Some((Ending::Broken, incoming));
+            watch::run_aside(Dying { client: Arc::clone(self), lead });
             return taken;
         }
         let answered = mine.filter(|_| matches!(taken, Taken::Mine(_)));
@@ -288,16 +285,14 @@ impl Client {
     fn take_in(&self, incoming: &mut Incoming, mine: Option<u64>) -> Taken {
         for _ in 0..LAP {
             match incoming.next() {
-                Ok(Some(arrived)) if mine == Some(arrived.id) => return Taken::Mine(take(incoming, arrived)),
+                Ok(Some(arrived)) if mine == Some(arrived.id) => {
+                    return Taken::Mine(take_mine(incoming, arrived));
+                }
                 Ok(Some(arrived)) => self.hand_over(incoming, arrived),
                 Ok(None) => return Taken::Everything,
                 Err(_) => return Taken::Broken,
             }
         }
         Taken::Lap
-    }
-
-    pub(super) fn incoming(&self) -> MutexGuard<'_, Incoming> {
-        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,11 +4,11 @@
 
 use std::sync::MutexGuard;
 use std::task::Waker;
-use std::thread::Thread;
 use std::time::Instant;
 
-use super::{Client, Ending, Outcome, SPARE, State};
-use crate::calls::table::{Reply, Waiter};
+use super::outcome::SPARE;
+use super::{Client, Ending, Outcome, State};
+use crate::calls::table::Reply;
 use crate::errors::DecodeError;
 use crate::link::{Arrived, Incoming, Interest, Lost, Wake};
 use crate::sys::clock::Moment;
@@ -47,10 +47,9 @@ impl Client {
         deadline: Option<Instant>,
         waiting_since: &mut Option<Moment>,
     ) -> Lead {
-        state.take_lead();
+        let Some(mut incoming) = state.take_lead() else { return Lead::LookAgain };
         let mut room = state.room_wanted;
         drop(state);
-        let mut incoming = self.incoming();
         let mut gone = false;
         let mut timed_out = false;
         loop {
@@ -60,7 +59,7 @@ impl Client {
                 match incoming.next() {
                     Ok(Some(arrived)) => match (goal, arrived.id) {
                         (Goal::Reply(mine), id) if mine == id => {
-                            let outcome = take(&mut incoming, arrived);
+                            let outcome = take_mine(&mut incoming, arrived);
                             self.step_down(incoming, Some(mine));
                             return Lead::Reply(outcome);
                         }
@@ -73,20 +72,19 @@ impl Client {
                     },
                     Ok(None) => break,
                     Err(_) => {
-                        drop(incoming);
-                        self.die(Ending::Broken, None);
+                        // Without a deadline a death is found.
+                        let _ = self.die(Ending::Broken, incoming, None);
                         return Lead::LookAgain;
                     }
                 }
             }
             // Only now, with everything taken in that it had replied before (C4).
             if gone || timed_out && incoming.has_ended() {
-                drop(incoming);
-                if self.die(Ending::Gone, deadline) {
+                let Err(incoming) = self.die(Ending::Gone, incoming, deadline) else {
                     return Lead::LookAgain;
-                }
+                };
                 // It has closed its link and still takes its time to stop; whoever leads next goes on with it.
-                self.step_down(self.incoming(), None);
+                self.step_down(incoming, None);
                 return Lead::TimedOut;
             }
             if timed_out {
@@ -126,7 +124,7 @@ impl Client {
     /// Gives a message that is not the leader's to whoever waits for it.
     pub(super) fn hand_over(&self, incoming: &mut Incoming, arrived: Arrived) {
         let id = arrived.id;
-        if !self.state().table.is_expected(id) {
+        if !self.state().table.expects(id) {
             // Its caller has given up, or never was: nobody will miss it.
             incoming.release(arrived);
             return;
@@ -142,22 +140,29 @@ impl Client {
     ///
     /// Nobody leads for a task that sleeps; a watcher does when the bell rings (C5). So it must ring.
     #[inline]
-    pub(super) fn step_down(&self, mut incoming: MutexGuard<'_, Incoming>, answered: Option<u64>) {
+    pub(super) fn step_down(&self, mut incoming: Box<Incoming>, answered: Option<u64>) {
         let mut state = self.state();
-        let left = answered.map(|id| state.table.forget(id));
-        let watchers = if state.table.has_tasks() { state.arm(&mut incoming) } else { Vec::new() };
-        state.leading = false;
-        // Not earlier: whoever finds the lead free expects to get this at once.
-        drop(incoming);
-        self.wake_next(state);
-        watchers.into_iter().for_each(Waker::wake);
+        let left = answered.map(|id| state.table.forget_answered(id));
+        if answered.is_some() && state.table.owes_replies() {
+            // C9 does not hold: the backend may wait for just the room that the reply has freed.
+            incoming.tell_room();
+        }
+        if state.table.has_tasks() {
+            let watchers = state.arm(&mut incoming);
+            state.incoming = Some(incoming);
+            self.wake_next(state);
+            watchers.into_iter().for_each(Waker::wake);
+        } else {
+            state.incoming = Some(incoming);
+            self.wake_next(state);
+        }
         drop(left);
     }
 
     /// Wakes a follower if nobody leads (C1).
     #[inline]
     pub(super) fn wake_next(&self, mut state: MutexGuard<'_, State>) {
-        if state.leading {
+        if state.is_led() {
             return;
         }
         if let Some(next) = state.others.pop().or_else(|| state.table.any_sleeper()) {
@@ -165,38 +170,26 @@ impl Client {
             next.unpark();
         }
     }
-
-    /// Notes the death and wakes everybody (C4). Called by the leader, who thereby steps down.
-    ///
-    /// `false` when the deadline passed before the backend was gone; then the caller leads still.
-    #[cold]
-    pub(super) fn die(&self, ending: Ending, deadline: Option<Instant>) -> bool {
-        let Some(death) = (self.find_death)(ending, deadline) else { return false };
-        let mut state = self.state();
-        state.death = Some(death);
-        state.leading = false;
-        let waiters = state.table.all_waiters();
-        let others = std::mem::take(&mut state.others);
-        drop(state);
-        others.iter().for_each(Thread::unpark);
-        waiters.into_iter().for_each(Waiter::wake);
-        // Taken and released, so that a thread which has looked for the death but does not wait for
-        // its turn yet cannot miss the notification.
-        drop(self.sending());
-        self.turn_free.notify_all();
-        true
-    }
 }
 
+/// Takes a message in, and tells a backend that waits for its room.
 #[inline]
-pub(super) fn take(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
+pub(super) fn take(incoming: &mut Incoming, arrived: Arrived) -> Outcome {
+    let outcome = take_mine(incoming, arrived);
+    incoming.tell_room();
+    outcome
+}
+
+/// Takes a message in; whether a backend waits for its room is looked at by [`Client::step_down`] (C9).
+#[inline]
+pub(super) fn take_mine(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
     let mut payload = SPARE.take();
     let copied = incoming.copy_payload(&arrived, &mut payload);
     let (mut kind, attached) = (arrived.kind, arrived.attached.take());
     if let Some(lost) = arrived.lost.or(copied.err()) {
         (kind, payload) = not_taken_in(lost);
     }
-    incoming.release(arrived);
+    incoming.release_quietly(arrived);
     Outcome { kind, payload, attached }
 }
 

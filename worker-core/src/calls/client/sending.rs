@@ -50,15 +50,10 @@ impl Client {
                 sending.outgoing.notify();
                 Ok(sent)
             }
-            Err(SendError::NoRoom(room)) => {
-                // Not withdrawn where that cannot be: it would go out whole once more behind its rest, and be run twice.
-                if !sending.outgoing.is_partly_out() && sending.outgoing.withdraw() {
-                    sending.outgoing.notify();
-                    return Err(NotNow::Room);
-                }
-                // Only on a socket: a part is out, and cannot be called back, so the rest follows it now.
-                let sent = self.send_when_room(sending, room, kind, id, payload, None);
-                sent.map(|(sent, _)| sent).map_err(NotNow::Fault)
+            Err(SendError::NoRoom(_)) => {
+                sending.outgoing.withdraw();
+                sending.outgoing.notify();
+                Err(NotNow::Room)
             }
             Err(SendError::Value(cause)) => Err(NotNow::Fault(Fault::Value(cause))),
             Err(SendError::Memory(error)) => Err(NotNow::Fault(Fault::Memory(error))),
@@ -144,7 +139,7 @@ impl Client {
             return Err(Fault::NotSent(death.exit.clone()));
         }
         state.room_wanted = Some(room);
-        let in_time = if state.leading {
+        let in_time = if state.is_led() {
             state.others.push(thread::current());
             drop(state);
             // The leader may sleep without looking for room; it must be told, or we must see it.

@@ -51,9 +51,10 @@ const PARTS_MAX: usize = 16;
 /// Where the payload of a message lies: checked against the memory, whatever the other side wrote.
 #[derive(Debug)]
 pub(crate) struct Place {
-    record: Record,
     offset: usize,
     length_bytes: usize,
+    /// It lies in the extension.
+    is_external: bool,
     /// The payload continues what is assembled.
     is_piece: bool,
 }
@@ -96,7 +97,7 @@ impl Incoming {
             let flags = record.header.flags;
             let place = if flags & !FLAG_PARCEL == 0 && !self.is_in_pieces() {
                 let length_bytes = record.header.length_bytes as usize;
-                Place { record, offset: record.payload_offset, length_bytes, is_piece: false }
+                Place { offset: record.payload_offset, length_bytes, is_external: false, is_piece: false }
             } else if let Some(place) = self.piece(record)? {
                 place
             } else if parts < PARTS_MAX {
@@ -127,7 +128,8 @@ impl Incoming {
         let flags = record.header.flags;
         if flags & FLAG_WITHDRAWN != 0 {
             (self.assembled, self.lost) = (Vec::new(), None);
-            self.release_record(&record);
+            self.consumer.release(&self.side.memory);
+            self.tell_room();
             return Ok(None);
         }
         if flags & FLAG_EXTERNAL == 0 {
@@ -152,7 +154,7 @@ impl Incoming {
         let offset = self.extension_offset + start;
         let more = flags & FLAG_MORE != 0;
         if !more && !self.is_in_pieces() {
-            return Ok(Some(Place { record, offset, length_bytes, is_piece: false }));
+            return Ok(Some(Place { offset, length_bytes, is_external: true, is_piece: false }));
         }
         // A backend that never ends its message must not end us: what is too long is read over.
         if self.lost.is_none() {
@@ -161,11 +163,12 @@ impl Incoming {
                 Err(lost) => (self.assembled, self.lost) = (Vec::new(), Some(lost)),
             }
         }
-        let place = Place { record, offset, length_bytes, is_piece: true };
+        let place = Place { offset, length_bytes, is_external: true, is_piece: true };
         if !more {
             return Ok(Some(place));
         }
         self.release_place(&place);
+        self.tell_room();
         Ok(None)
     }
 
@@ -227,26 +230,25 @@ impl Incoming {
     }
 
     #[inline]
-    pub(crate) fn release(&mut self, arrived: Arrived) {
-        let link::Place::Shared(place) = arrived.place else { return };
+    pub(crate) fn release_quietly(&mut self, place: &link::Place) {
+        let link::Place::Shared(place) = place else { return };
         if place.is_piece {
             self.assembled = Vec::new();
         }
-        self.release_place(&place);
+        self.release_place(place);
+    }
+
+    #[inline]
+    pub(crate) fn tell_room(&self) {
+        self.side.notify(ROOM_BIT);
     }
 
     #[inline]
     fn release_place(&mut self, place: &Place) {
-        if place.record.header.flags & FLAG_EXTERNAL != 0 {
+        if place.is_external {
             self.give_pages_back(place);
         }
-        self.release_record(&place.record);
-    }
-
-    #[inline]
-    fn release_record(&mut self, record: &Record) {
-        self.consumer.release(&self.side.memory, record);
-        self.side.notify(ROOM_BIT);
+        self.consumer.release(&self.side.memory);
     }
 
     /// Gives back the pages of a region that lie above what an extension keeps.

@@ -227,6 +227,7 @@ impl Outgoing {
         Ok(self.sent())
     }
 
+    #[inline]
     fn sent(&self) -> Sent {
         Sent { position: self.producer.write_position() }
     }
@@ -244,13 +245,12 @@ impl Outgoing {
         self.side.memory.is_here() && self.side.notify(MESSAGE_BIT)
     }
 
-    pub(crate) fn withdraw(&mut self) -> bool {
+    pub(crate) fn withdraw(&mut self) {
         match &mut self.pieces {
             Some(pieces) if pieces.sent_bytes == 0 => self.pieces = None,
             Some(pieces) => pieces.withdrawn = true,
             None => {}
         }
-        true
     }
 
     pub(crate) fn beside(&self) -> Arc<Beside> {
@@ -282,6 +282,7 @@ fn written(result: Result<(), WriteError>) -> Result<(), SendError> {
     }
 }
 
+#[inline]
 fn header(kind: Kind, flags: u8, length_bytes: usize) -> Header {
     let length_bytes = u32::try_from(length_bytes).expect("a record is shorter than its ring");
     Header { length_bytes, kind: kind as u8, flags, cpu: cpu::current() }

@@ -2,8 +2,10 @@
 //! Not here: notices of the fork server, which have a socket of their own (`beside`).
 //! Layer 3: over `sys::socket`.
 //!
-//! A message is 24 bytes of head and the payload. The head is, little endian: length (8 bytes), id (8),
-//! kind (1), whether descriptors came with the first byte (1), and how many were sent (2).
+//! A message is 24 bytes of head, the payload, and one byte of tail. The head is, little endian: length of the
+//! payload (8 bytes), id (8), kind (1), whether descriptors come with the tail (1), and how many were sent (2).
+//! The tail says whether the message counts: what was sent of one cannot be called back, but its tail is still to come
+//! whenever its sender gives it up.
 //! * K1: a fork of the process that made an end has that end too, and no part in what is said on it: there it is as one
 //!   whose other side is gone.
 //!
@@ -34,11 +36,14 @@ use crate::wire::kind::Kind;
 use crate::wire::writer::{NO_MEMORY, Writer};
 
 const HEAD_BYTES: usize = 24;
+const TAIL_BYTES: usize = 1;
+const TAIL_WITHDRAWN: u8 = 0;
+const TAIL_WHOLE: u8 = 1;
 /// What one receive takes at most, and the longest buffer that is kept.
 const RECEIVE_BYTES: usize = 64 * 1024;
-/// Most lists of descriptors that have come ahead of their messages: with one receive comes at most
-/// one list, for a message that begins in it, while the message before may not be taken yet.
-const PARCELS_WAITING_MAX: usize = 2;
+/// Most lists of descriptors that have come ahead of their messages: they come with tails, and nothing more is received
+/// while there is a message with its tail. One more is none of an honest sender's.
+const PARCELS_WAITING_MAX: usize = 1;
 /// Most times that more is received with no whole message in it.
 const RECEIVES_MAX: usize = 4096;
 /// There is only one thing to wait for: that the socket takes more.
@@ -135,13 +140,17 @@ impl Outgoing {
         // left there goes out with the next message.
         let mut message = std::mem::take(&mut self.message);
         message.extend([0; HEAD_BYTES]);
-        let (result, attached) = attached_by(|| payload(&mut Writer::to_heap(&mut message)));
+        let (result, attached) = attached_by(|| {
+            let mut writer = Writer::to_heap(&mut message);
+            payload(&mut writer)?;
+            writer.extend(&[TAIL_WHOLE]).map_err(|_| WriteError::OutOfRoom)
+        });
         result.map_err(|error| match error {
             WriteError::Value(cause) => SendError::Value(cause),
             WriteError::OutOfRoom => SendError::Memory(no_memory()),
         })?;
         self.message = message;
-        let length = (self.message.len() - HEAD_BYTES) as u64;
+        let length = (self.message.len() - HEAD_BYTES - TAIL_BYTES) as u64;
         self.message[..8].copy_from_slice(&length.to_le_bytes());
         self.message[8..16].copy_from_slice(&id.to_le_bytes());
         self.message[16] = kind as u8;
@@ -157,20 +166,27 @@ impl Outgoing {
 
     fn flush(&mut self) -> Result<(), SendError> {
         while self.sent_bytes < self.message.len() {
-            let descriptors: Vec<_> = self.attached.iter().flat_map(|parcel| parcel.descriptors()).collect();
-            let descriptors: Vec<_> = descriptors.into_iter().map(AsFd::as_fd).collect();
-            match send_some(&self.socket, &self.message[self.sent_bytes..], &descriptors) {
+            // Descriptors go with the tail, so that none go with a message that was given up.
+            let (end, parcel) = match &self.attached {
+                Some(_) if self.sent_bytes + TAIL_BYTES < self.message.len() => {
+                    (self.message.len() - TAIL_BYTES, None)
+                }
+                parcel => (self.message.len(), parcel.as_deref()),
+            };
+            let descriptors: Vec<_> =
+                parcel.into_iter().flat_map(Parcel::descriptors).map(AsFd::as_fd).collect();
+            match send_some(&self.socket, &self.message[self.sent_bytes..end], &descriptors) {
                 Ok(Some(bytes)) => {
                     self.sent_bytes += bytes;
-                    // They went with the first byte.
-                    if let Some(parcel) = self.attached.take() {
+                    if self.sent_bytes == self.message.len()
+                        && let Some(parcel) = self.attached.take()
+                    {
                         parcel.note_left();
                     }
                 }
                 Ok(None) => return Err(SendError::NoRoom(ROOM)),
-                Err(errno @ (Errno::ETOOMANYREFS | Errno::EBADF | Errno::ENOMEM)) if self.sent_bytes == 0 => {
-                    self.message.clear();
-                    self.attached = None;
+                Err(errno @ (Errno::ETOOMANYREFS | Errno::EBADF | Errno::ENOMEM)) if parcel.is_some() => {
+                    self.withdraw();
                     return Err(SendError::Memory(while_doing("descriptors could not be sent", errno)));
                 }
                 Err(_) => return Err(SendError::Gone),
@@ -185,19 +201,15 @@ impl Outgoing {
         Ok(())
     }
 
-    pub(crate) fn is_partly_out(&self) -> bool {
-        self.sent_bytes > 0
-    }
-
-    /// A message of which a part is out cannot be called back: the rest goes out before the next.
-    pub(crate) fn withdraw(&mut self) -> bool {
-        if self.sent_bytes > 0 {
-            self.withdrawn = true;
-            return false;
-        }
-        self.message.clear();
+    /// A message of which a part is out goes on to its end, before the next, and its tail says that it is none.
+    pub(crate) fn withdraw(&mut self) {
         self.attached = None;
-        true
+        if self.sent_bytes == 0 {
+            self.message.clear();
+        } else if let Some(tail) = self.message.last_mut() {
+            *tail = TAIL_WITHDRAWN;
+            self.withdrawn = true;
+        }
     }
 
     pub(crate) fn alarm_for(&mut self, _room: Room) -> bool {
@@ -226,6 +238,15 @@ impl Head {
             kind: Kind::from_number(bytes[16]).ok_or(Broken)?,
             sent_count: (bytes[17] != 0).then_some(sent_count),
         })
+    }
+}
+
+/// What a tail says of its message.
+fn is_whole(tail: Option<u8>) -> Result<bool, Broken> {
+    match tail {
+        Some(TAIL_WHOLE) => Ok(true),
+        Some(TAIL_WITHDRAWN) => Ok(false),
+        _ => Err(Broken),
     }
 }
 
@@ -262,14 +283,18 @@ impl Incoming {
         for _ in 0..RECEIVES_MAX {
             if let Some((head, lost, left_bytes)) = self.passed_over.take() {
                 let passed_bytes = left_bytes.min(self.received.len());
-                self.received.drain(..passed_bytes);
+                let tail = self.received.drain(..passed_bytes).next_back();
                 if passed_bytes == left_bytes {
-                    return self.arrived(&head, Some(lost)).map(Some);
+                    if is_whole(tail)? {
+                        return self.arrived(&head, Some(lost)).map(Some);
+                    }
+                    continue;
                 }
                 self.passed_over = Some((head, lost, left_bytes - passed_bytes));
             } else if let Some(head) = self.received.first_chunk::<HEAD_BYTES>() {
                 let head = Head::read(head)?;
-                let end = HEAD_BYTES.checked_add(head.length_bytes).ok_or(Broken)?;
+                let length_bytes = head.length_bytes.checked_add(TAIL_BYTES).ok_or(Broken)?;
+                let end = HEAD_BYTES.checked_add(length_bytes).ok_or(Broken)?;
                 self.payload.clear();
                 let missing_bytes = end.saturating_sub(self.received.len());
                 // Both at once: while the one is copied to the other both are there.
@@ -278,14 +303,19 @@ impl Incoming {
                 if let Err(lost) = room {
                     self.payload = Vec::new();
                     self.received.drain(..HEAD_BYTES);
-                    let left_bytes = head.length_bytes;
-                    self.passed_over = Some((head, lost, left_bytes));
+                    self.passed_over = Some((head, lost, length_bytes));
                     continue;
                 }
                 if missing_bytes == 0 {
-                    self.payload.extend_from_slice(&self.received[HEAD_BYTES..end]);
+                    let is_whole = is_whole(self.received.get(end - TAIL_BYTES).copied())?;
+                    if is_whole {
+                        self.payload.extend_from_slice(&self.received[HEAD_BYTES..end - TAIL_BYTES]);
+                    }
                     self.received.drain(..end);
-                    return self.arrived(&head, None).map(Some);
+                    if is_whole {
+                        return self.arrived(&head, None).map(Some);
+                    }
+                    continue;
                 }
             }
             if !self.receive()? {
@@ -359,7 +389,7 @@ impl Incoming {
         &self.payload
     }
 
-    pub(crate) fn release(&mut self, _arrived: Arrived) {
+    pub(crate) fn release_quietly(&mut self, _place: &Place) {
         if self.payload.capacity() > RECEIVE_BYTES {
             self.payload = Vec::new();
         }

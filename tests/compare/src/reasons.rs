@@ -1,0 +1,90 @@
+//! What bounds each figure: told wherever a goal is missed, or somebody else is ahead.
+//! Not here: the figures (`rows`).
+//! Layer: bottom.
+
+/// By what the name of a figure begins with; the first that fits counts.
+const REASONS: [(&str, &str); 24] = [
+    (
+        "call, 8 B, busy",
+        "two lines of memory change processors, as with bare spinning; on top come the instructions of a call and one fence a side",
+    ),
+    (
+        "call, 8 B, after",
+        "two wake-ups of a sleeping processor, which the bare primitives need too; on top, a look at the memory before each sleep",
+    ),
+    ("call, 8 B, pinned to one", "two switches between processes; whoever polls does not take part"),
+    (
+        "call, 8 B, pinned to two",
+        "bare spinning is two transfers of a line and nothing else: encoding, the table of calls and its locks are as long as the \
+         transfers where those take 0.1 us, and a small part of them where the host has put the two processors further apart",
+    ),
+    ("request of 1 KiB", "as a call of 8 B, and a kibibyte is copied"),
+    (
+        "request of 64 KiB, after",
+        "a processor that slept has to fetch the payload from the other one's cache; the bare pair does too",
+    ),
+    ("request of", "one copy into shared memory, which the bare pair makes too: the speed of memory"),
+    (
+        "echo of 1 KiB",
+        "a frontend copies what comes back, because its backend could still change it; the bare pair believes its other half",
+    ),
+    (
+        "echo of",
+        "the copy there is the bare pair's only one on that way; on the way back it makes one, and we two, since a frontend does not trust \
+         memory that its backend can still write, and hands out a `Vec` of its own, whose pages are new each time",
+    ),
+    (
+        "one-way messages",
+        "encoding and a line or two of cache each; a bare ring of fixed slots encodes nothing",
+    ),
+    (
+        "calls of 8 B by 1",
+        "a caller that waits for each reply gets as many as the latency of a call allows; a peer that locks is as quick as its own",
+    ),
+    (
+        "calls of 8 B by 8",
+        "eight threads on the processors there are: one of them leads and takes in the replies of all, and each of the others has to be woken, \
+         where one lock around a bare pair keeps seven asleep and lets the eighth run on",
+    ),
+    ("values of 32 B", "a send and a receive are a system call each, as with a bare pair of message sockets"),
+    (
+        "memory of its own",
+        "pages of a fork of a small server: stack, heap, the tables of the loader that a fork copies on the first write",
+    ),
+    (
+        "proportional memory",
+        "pages of code and data that are shared are counted in parts: the fewer processes share them, the more falls to each",
+    ),
+    (
+        "256 frames",
+        "one copy in, and one read: the speed of memory, twice over where reader and writer run at one time",
+    ),
+    ("16 frames", "as for many frames, and the first of them find their pages new"),
+    (
+        "spawn to the first reply, alone",
+        "a fork on order: wake-ups of the fork server, of the new process and of the program, and some forty page faults that a fork which \
+         does nothing and ends has not; one that follows another within 50 ms is forked ahead",
+    ),
+    (
+        "spawn to the first reply, with",
+        "what the program holds is not forked, so it plays no part; what is seen is the noise of the machine",
+    ),
+    (
+        "spawn to the first reply",
+        "a fork of a small process, its page faults, and two wake-ups until its reply",
+    ),
+    (
+        "stop, until reaped",
+        "a wake-up of the backend, the end of its process in the kernel, a wake-up of the fork server that reaps it, and one of the program",
+    ),
+    (
+        "scale: spawns",
+        "a fork, an exit and their page faults are work of the kernel, and it has the processors that it has",
+    ),
+    ("scale: a call of each", "each process begins with cold caches, and has to be woken"),
+    ("scale:", "the work for one of them does not grow with their number"),
+];
+
+pub fn reason(figure: &str) -> Option<&'static str> {
+    REASONS.iter().find(|(start, _)| figure.starts_with(start)).map(|(_, why)| *why)
+}
