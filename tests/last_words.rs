@@ -272,11 +272,9 @@ fn a_group_that_gives_up_says_of_which_panic() {
 #[test]
 fn a_panic_at_the_end_and_one_at_the_beginning_are_told_with_the_exit() {
     let _watchdog = watchdog();
-    let ends: [fn(&MortalFrontend) -> Result<(), CallError>; 2] =
-        [MortalFrontend::panic_in_drop, MortalFrontend::panic_in_stopped];
-    for end in ends {
+    for in_drop in [true, false] {
         let mortal = MortalFrontend::spawn().unwrap();
-        end(&mortal).unwrap();
+        if in_drop { mortal.panic_in_drop() } else { mortal.panic_in_stopped() }.unwrap();
         let exit = mortal.stop().unwrap();
         assert_eq!(exit.reason, ExitReason::Code(101));
         assert_told(&exit);

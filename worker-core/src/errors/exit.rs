@@ -59,7 +59,7 @@ pub struct Exit {
     pub panic: Option<Box<PanicReport>>,
     /// Set when there will be no next life, although a [`Restart`](crate::Restart) policy or a
     /// [`Group`](crate::Group) would have begun one.
-    pub given_up: Option<GivenUp>,
+    pub given_up: Option<Box<GivenUp>>,
 }
 
 /// Why a crashed actor is not restarted any more.
