@@ -10,7 +10,7 @@
 //! Patterns are extended ones. Without `-e` it looks for words that stand twice in a row. With `--compare` the files are
 //! searched again, in processes and in threads, and both times are told; those that had no answer are left out then,
 //! since this program would not survive them in a thread. Without files it takes this repository and a file on which
-//! the engine hangs, and compares.
+//! the engine hangs until it has all the memory that it may have, and compares.
 
 #[path = "grep_pool/files.rs"]
 mod files;

@@ -620,7 +620,9 @@ fn no_work_is_lost_while_processes_are_recycled_under_load() {
     lease_under_load(builder().max_age(age), |reason| matches!(reason, DepartureReason::Age(_)));
     if has_processes() {
         // Each has more than that after its first lease.
-        lease_under_load(builder().max_memory(1 << 20), |reason| matches!(reason, DepartureReason::Memory(_)));
+        lease_under_load(builder().max_memory(1 << 20), |reason| {
+            matches!(reason, DepartureReason::Memory(_))
+        });
     }
 }
 
