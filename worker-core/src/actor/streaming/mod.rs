@@ -41,7 +41,7 @@ use crate::process::Process;
 /// frontend's timeout. Dropping it ends what yields over there, and the actor serves on: an iterator at its next item
 /// at the latest, an `impl Stream` at once, also while it waits for its next item.
 ///
-/// Where a `StreamExt` is in scope too, `next` could be either's: [`next_async`](Stream::next_async) is the one that is
+/// Where a `StreamExt` is in scope too, `next` could be either's: `next_async`, of the feature `tokio`, is the one that is
 /// awaited.
 ///
 /// # Examples
