@@ -67,7 +67,9 @@ impl Options {
                 "--bench" => is_bench = true,
                 "--quick" => quick = true,
                 "--help" | "-h" => {
-                    return Err("[--quick] [calls|flow|payloads|spawn|idle|many|channels|select]...".to_owned());
+                    return Err(
+                        "[--quick] [calls|flow|payloads|spawn|idle|many|channels|select]...".to_owned()
+                    );
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(

@@ -17,7 +17,10 @@ fn actor(items: &str) -> String {
 fn block(args: &str, item: &str, expected: &[(&str, &str)]) {
     let found = diagnostics(args, item);
     for (message, _) in &found {
-        assert!(!message.ends_with('.') && !message.contains('\n'), "no sentence of the compiler's: {message}");
+        assert!(
+            !message.ends_with('.') && !message.contains('\n'),
+            "no sentence of the compiler's: {message}"
+        );
         assert!(!message.starts_with(char::is_uppercase), "no sentence of the compiler's: {message}");
     }
     let found: Vec<(&str, &str)> =
