@@ -156,7 +156,8 @@ impl<F: Frontend> Shared<F> {
             state.pause = Instant::now().checked_add(PAUSE);
             drop(state);
             let process = spare.frontend.process();
-            process.wait();
+            // Whoever found it has waited for its end, if anybody can.
+            process.lives().with_current(|life| life.body.announce());
             self.tell_not_made(process.name().to_owned(), process.pid(), why);
         }
     }
