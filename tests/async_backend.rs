@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use support::{eventually, has_processes, watchdog};
 use tokio::sync::Notify;
-use worker_core::{Builder, CallError, Context, Link, Registration, process_actor};
+use worker_core::{Builder, CallError, Context, Link, Registration, Sender, channel, process_actor};
 
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
 
@@ -95,6 +95,12 @@ impl Station {
     pub async fn note(&self, line: &str) {
         tokio::task::yield_now().await;
         self.log.borrow_mut().push(line.to_owned());
+    }
+
+    #[oneway]
+    pub async fn tell_after(&self, milliseconds: u64, told: Sender<u64>) {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        told.send(milliseconds).unwrap();
     }
 
     pub async fn echo(&self, bytes: Vec<u8>) -> Vec<u8> {
@@ -270,6 +276,14 @@ fn what_has_begun_is_finished_before_the_end() {
         drop(third);
         assert_eq!(running.wait(), Ok(20));
         drop(process);
+
+        // Nothing holds this one but its frontend, and that goes while the method sleeps.
+        let fourth = station(link);
+        let (told, receiver) = channel().unwrap();
+        fourth.tell_after(50, told).unwrap();
+        drop(fourth);
+        assert_eq!(receiver.recv().unwrap(), 50);
+        assert!(receiver.recv().is_err(), "and then it ends");
     }
 }
 

@@ -174,16 +174,33 @@ fn a_request_that_waits_for_room_goes_to_the_next_life() {
     let late = scratch_file("late");
     let waiting = {
         let (worker, late) = (worker.clone(), late.clone());
-        thread::spawn(move || worker.note(&late, &[0; 1 << 20]))
+        thread::Builder::new()
+            .name("waits-for-room".to_owned())
+            .spawn(move || worker.note(&late, &[0; 1 << 20]))
+            .unwrap()
     };
-    // It may not have come to wait by then; then it finds the backend dead, which is all the same to it.
-    thread::sleep(GRACE);
+    // There is no room, and nothing else in a call that a thread could sleep for again and again.
+    eventually("the request waits for room", || {
+        (0..20).all(|_| {
+            thread::sleep(Duration::from_millis(1));
+            sleeps("waits-for-room")
+        })
+    });
     kill(&worker);
     waiting.join().unwrap().unwrap();
     eventually("the request is done in the new life", || late.exists());
     assert_eq!(worker.process().restarts(), 1);
     fs::remove_file(begun).unwrap();
     fs::remove_file(late).unwrap();
+}
+
+/// Whether the thread of this process that has this name sleeps.
+fn sleeps(name: &str) -> bool {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let stats = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    let state = |stat: &str| stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
+    let mut ours = stats.filter(|stat| stat.contains(&format!("({name})")));
+    ours.next().is_some_and(|stat| state(&stat) == Some('S'))
 }
 
 /// Sends to a backend that takes nothing until there is no more room.
