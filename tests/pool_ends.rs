@@ -15,7 +15,9 @@ use std::thread;
 use std::time::Duration;
 
 use support::{eventually, has_processes, watchdog};
-use worker_core::{Builder, DepartureReason, Pool, PoolBuilder, PoolError, SpawnError, TakeError, process_actor};
+use worker_core::{
+    Builder, DepartureReason, Pool, PoolBuilder, PoolError, SpawnError, TakeError, process_actor,
+};
 
 pub struct Worker;
 
@@ -82,10 +84,7 @@ fn with_stuck_ones(builder: PoolBuilder<WorkerFrontend>) -> Pool<WorkerFrontend>
 }
 
 /// A pool whose processes have these lots, in the order in which they are made; all further ones are good.
-fn with_lots<const N: usize>(
-    builder: PoolBuilder<WorkerFrontend>,
-    lots: [Lot; N],
-) -> Pool<WorkerFrontend> {
+fn with_lots<const N: usize>(builder: PoolBuilder<WorkerFrontend>, lots: [Lot; N]) -> Pool<WorkerFrontend> {
     let made = AtomicUsize::new(0);
     builder
         .process(Builder::new().stop_timeout(Duration::from_millis(50)))
@@ -111,11 +110,8 @@ fn stopping_waits_for_no_spare_that_a_map_begins_only_after_its_inputs() {
             stopped = Some(pool.stop().expect("it stops"));
         }
     });
-    let results: Vec<_> = pool
-        .map(inputs, |worker, n| worker.double_or_die_async(n, 0))
-        .in_flight(1)
-        .look_ahead(2)
-        .collect();
+    let results: Vec<_> =
+        pool.map(inputs, |worker, n| worker.double_or_die_async(n, 0)).in_flight(1).look_ahead(2).collect();
     assert!(matches!(results[0].as_ref().unwrap_err().exit(), Some(exit) if !exit.is_clean()), "{results:?}");
     assert!(stopped.is_some_and(|exits| !exits.is_empty()));
     assert!(results[1..].iter().all(Result::is_err), "nothing is run any more: {results:?}");
@@ -176,7 +172,8 @@ fn a_listener_may_stop_the_pool_while_several_spares_are_begun() {
     if !has_processes() {
         return;
     }
-    let (given, is_armed) = (Arc::new(OnceLock::<Pool<WorkerFrontend>>::new()), Arc::new(AtomicBool::new(false)));
+    let (given, is_armed) =
+        (Arc::new(OnceLock::<Pool<WorkerFrontend>>::new()), Arc::new(AtomicBool::new(false)));
     let (ours, armed) = (Arc::clone(&given), Arc::clone(&is_armed));
     let made = AtomicUsize::new(0);
     let pool = Pool::<WorkerFrontend>::builder()
