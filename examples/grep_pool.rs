@@ -1,13 +1,16 @@
 //! Lines that match a regular expression, found by the C library's own engine, in processes that it may crash.
 //!
-//! `cargo run --release --example grep_pool -- [-e PATTERN] [-j N] [-t SECONDS] [FILE OR FOLDER]...`
+//! `cargo run --release --example grep_pool -- [-e PATTERN] [-j N] [-t SECONDS] [--compare] [FILE OR FOLDER]...`
 //!
-//! `regcomp(3)` and `regexec(3)` are old C: patterns with nested brackets overflow its stack, and back-references with
-//! a long line take for ever. Here such a file costs its own result and nothing else: it is named at the end, with
-//! what became of its process, and the exit status is 2. Otherwise it is that of `grep`.
+//! `regcomp(3)` and `regexec(3)` are old C: patterns with nested brackets overflow its stack, a back-reference that is
+//! repeated twice over, as in `crash()\1{2}*`, ends it on every line with `crash`, and back-references with a long line
+//! take for ever. Here such a file costs its own result and nothing else: it is named at the end, with what became of
+//! its process, and the exit status is 2. Otherwise it is that of `grep`.
 //!
-//! Patterns are extended ones. Without `-e` it looks for words that stand twice in a row. Without files it takes this
-//! repository and a file on which the engine hangs, and then compares the time, without that file, with threads.
+//! Patterns are extended ones. Without `-e` it looks for words that stand twice in a row. With `--compare` the files are
+//! searched again, in processes and in threads, and both times are told; those that had no answer are left out then,
+//! since this program would not survive them in a thread. Without files it takes this repository and a file on which
+//! the engine hangs until it has all the memory that it may have, and compares.
 
 #[path = "grep_pool/files.rs"]
 mod files;
@@ -29,9 +32,10 @@ use worker_core::{Builder, CallError, ItemError, Limits, Output, Pool, PoolError
 use options::Options;
 use regex::Regex;
 
-/// Memory that one process may have: the engine can want any amount. One that gets none says that nothing matches, so
-/// this is more than it needs for a line that it can do in time.
-const MEMORY_BYTES: u64 = 8 << 30;
+/// Memory that one process may have: the engine can want any amount. It is a limit on addresses and reserves nothing, so
+/// it is the same where the system promises no more memory than it has; there an allocation may fail sooner, which is
+/// told as here.
+const MEMORY_BYTES: u64 = 2 << 30;
 /// What is searched for when nobody says.
 const TWICE: &str = r"(^|[^[:alnum:]_])([[:alpha:]]{2,})[[:space:]]+\2([^[:alnum:]_]|$)";
 /// Time that a file may take when nobody says.
@@ -158,15 +162,19 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         .map_err(|error| error.to_string())?;
     let is_demonstration = options.paths.is_empty();
     let mut paths = files::files_of(&options.paths);
-    let known = paths.len();
+    let count = paths.len();
     let hostile =
         is_demonstration.then(files::Hostile::write).transpose().map_err(|error| error.to_string())?;
     paths.extend(hostile.iter().map(|hostile| hostile.path().to_owned()));
     let found = search_all(&pool, options, &paths).map_err(|error| error.to_string())?;
     report(&found.failures);
+    if is_demonstration || options.compare {
+        let mut answered = paths;
+        answered.retain(|path| !found.failures.iter().any(|(failed, _)| failed == path));
+        compare(&pool, options, &answered)?;
+    }
     if is_demonstration {
-        compare(&pool, options, &paths[..known])?;
-        let others_are_fine = found.failures.len() == 1 && found.failures[0].1.index == known;
+        let others_are_fine = found.failures.len() == 1 && found.failures[0].1.index == count;
         return Ok(if others_are_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     pool.stop().map_err(|error| error.to_string())?;

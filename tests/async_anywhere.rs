@@ -160,3 +160,36 @@ fn a_dropped_future_forgets_its_reply() {
         }
     }
 }
+
+/// A waker with a fault of its own.
+struct Faulty;
+
+impl Wake for Faulty {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker's own fault");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_ends_nothing_else() {
+    let _watchdog = watchdog();
+    for link in LINKS {
+        let clerk = clerk(link);
+        let mut faulty = Box::pin(clerk.sleep_async(1));
+        while faulty.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Faulty)))).is_ready() {
+            faulty = Box::pin(clerk.sleep_async(1));
+        }
+        // Whichever of these meets the reply, runs the waker.
+        assert_eq!(clerk.answer(1), Ok(!1));
+        assert_eq!(block_on(clerk.answer_async(2)), Ok(!2));
+        assert_eq!(block_on(faulty), Ok(1));
+        if !has_processes() {
+            continue;
+        }
+        let mut faulty = Box::pin(clerk.sleep_async(3_600_000));
+        assert!(faulty.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Faulty)))).is_pending());
+        drop(clerk.process().kill());
+        assert!(matches!(block_on(faulty), Err(CallError::Exited(_))));
+        assert!(matches!(block_on(clerk.answer_async(3)), Err(CallError::NotSent(_))));
+    }
+}

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{SysconfVar, sysconf};
 use support::watchdog;
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, WriteError};
 use worker_core::{Builder, CallError, Limits, process_actor};
@@ -39,8 +40,9 @@ fn set_soft(resource: Resource, soft: u64) {
 
 /// Bytes of address space that this process has.
 fn address_space() -> u64 {
+    let page_bytes = u64::try_from(sysconf(SysconfVar::PAGE_SIZE).unwrap().unwrap()).unwrap();
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
+    statm.split(' ').next().unwrap().parse::<u64>().unwrap() * page_bytes
 }
 
 #[test]

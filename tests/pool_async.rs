@@ -478,8 +478,7 @@ fn a_map_that_is_dropped_can_kill_what_runs() {
 fn inputs_without_room_keep_no_task_of_the_thread_waiting() {
     let _watchdog = watchdog();
     on_tokio(async {
-        // Over a socket a message of which a part is out has to be followed by the rest.
-        let pool = spawn(builder(1).process(Builder::new().link(Link::SharedMemory)));
+        let pool = spawn(builder(1));
         let large = vec![1_u8; 40 << 20];
         let ticks = AtomicUsize::new(0);
         let over = AtomicBool::new(false);

@@ -257,6 +257,39 @@ fn stopping_waits_for_no_map_that_is_not_asked_for_results() {
 }
 
 #[test]
+fn a_process_to_be_recycled_serves_until_its_replacement_is_ready() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    // The replacement never is: if the old one went first, the next use would wait for ever.
+    let pool = with_stuck_ones(Pool::builder().size(1).max_calls(1));
+    for n in 0..50 {
+        assert_eq!(pool.take().unwrap().double(n).unwrap(), 2 * n);
+        assert_eq!(pool.call(|worker| worker.double_async(n)).unwrap(), 2 * n);
+    }
+    for (n, double) in (0..50).zip(pool.map(0..50, |worker, n| worker.double_async(n))) {
+        assert_eq!(double.unwrap(), 2 * n);
+    }
+    let exits = pool.stop().unwrap();
+    assert_eq!(exits.len(), 2, "one replacement was begun, and no more: {exits:?}");
+
+    // By age, which is past all the time.
+    let pool = with_stuck_ones(Pool::builder().size(1).max_age(Duration::ZERO));
+    for n in 0..50 {
+        assert_eq!(pool.take().unwrap().double(n).unwrap(), 2 * n);
+    }
+    assert_eq!(pool.stop().unwrap().len(), 2);
+
+    // And by memory, of which any process has more.
+    let pool = with_stuck_ones(Pool::builder().size(1).max_memory(1));
+    for n in 0..50 {
+        assert_eq!(pool.take().unwrap().double(n).unwrap(), 2 * n);
+    }
+    assert_eq!(pool.stop().unwrap().len(), 2);
+}
+
+#[test]
 fn stopping_waits_for_no_task_that_is_not_polled() {
     let _watchdog = watchdog();
     if !has_processes() {

@@ -23,16 +23,17 @@ use worker_core::{
 /// Works on inputs, and notes in a file which ones it began.
 pub struct Worker {
     journal: Option<PathBuf>,
+    hoard: Vec<u8>,
 }
 
 #[process_actor]
 impl Worker {
     pub fn new() -> Self {
-        Self { journal: None }
+        Self { journal: None, hoard: Vec::new() }
     }
 
     pub fn noting(journal: &Path) -> Self {
-        Self { journal: Some(journal.to_owned()) }
+        Self { journal: Some(journal.to_owned()), hoard: Vec::new() }
     }
 
     pub fn slow(time: Duration) -> Self {
@@ -54,6 +55,15 @@ impl Worker {
 
     pub fn double(&self, n: u64) -> u64 {
         self.note(n);
+        2 * n
+    }
+
+    /// Needs more memory with every input, up to a bound.
+    pub fn hoard(&mut self, n: u64) -> u64 {
+        self.note(n);
+        if self.hoard.len() < 64 << 20 {
+            self.hoard.resize(self.hoard.len() + (64 << 10), 1);
+        }
         2 * n
     }
 
@@ -532,14 +542,25 @@ fn others_go_on_while_a_slow_constructor_replaces_a_dead_one() {
     if !has_processes() {
         return;
     }
-    let slow = Duration::from_millis(700);
-    let pool = builder(2).spawn(move |builder| WorkerFrontend::spawn_slow_with(builder, slow)).unwrap();
+    // The first two are there at once, and what replaces them never: the results themselves are the proof.
+    let made = AtomicUsize::new(0);
+    let process = Builder::new().stop_timeout(Duration::from_millis(50));
+    let pool = builder(2)
+        .process(process)
+        .spawn(move |builder| {
+            let is_good = made.fetch_add(1, Ordering::SeqCst) < 2;
+            let time = if is_good { Duration::ZERO } else { Duration::from_secs(3600) };
+            WorkerFrontend::spawn_slow_with(builder, time)
+        })
+        .unwrap();
     let mut results = pool.map_unordered(1..=40_u64, |worker, n| worker.risky_async(n, 39)).in_flight(2);
     // The death comes with the last but one; what was behind it goes to the other process at once.
     let all: Vec<_> = results.by_ref().map(|(index, result)| (index, result.is_ok(), pool.len())).collect();
     assert_eq!(all.iter().filter(|(_, is_ok, _)| !is_ok).map(|(index, ..)| *index).collect::<Vec<_>>(), [38]);
     assert_eq!(all.len(), 40);
     assert!(all.iter().all(|&(_, _, size)| size <= 2));
+    drop(results);
+    assert_eq!(pool.stop().unwrap().len(), 2, "the one that is left and the one in the making");
 }
 
 #[test]
@@ -562,6 +583,50 @@ fn no_item_is_lost_while_processes_are_recycled() {
     let departures = departures.lock().unwrap();
     assert!(departures.len() >= 3, "{}", departures.len());
     assert!(departures.iter().all(|reason| matches!(reason, DepartureReason::Calls(calls) if *calls >= 50)));
+}
+
+/// Maps until three processes have gone for the reason that is meant, and then counts what was begun.
+fn map_while_recycled(builder: PoolBuilder<WorkerFrontend>, is_meant: impl Fn(&DepartureReason) -> bool) {
+    let departures = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&departures);
+    let (pool, journal) =
+        noting(builder.on_departure(move |departure| noted.lock().unwrap().push(departure.reason.clone())));
+    let mut results = pool.map(0_u64.., |worker, n| worker.hoard_async(n)).in_flight(8);
+    let mut count = 0;
+    while departures.lock().unwrap().len() < 3 {
+        assert_eq!(results.next().unwrap().unwrap(), 2 * count);
+        count += 1;
+    }
+    drop(results);
+    pool.stop().unwrap();
+    let begun = journal.begun();
+    assert!(begun.values().all(|&times| times == 1), "none was begun twice: {begun:?}");
+    assert!((0..count).all(|n| begun.contains_key(&n)), "each has left its line: {begun:?}");
+    let departures = departures.lock().unwrap();
+    assert!(departures.iter().all(is_meant), "{departures:?}");
+}
+
+#[test]
+fn no_item_is_lost_while_processes_are_recycled_by_age() {
+    let _watchdog = watchdog();
+    let age = Duration::from_millis(20);
+    map_while_recycled(
+        builder(2).max_age(age),
+        |reason| matches!(reason, DepartureReason::Age(lived) if *lived >= age),
+    );
+}
+
+#[test]
+fn no_item_is_lost_while_processes_are_recycled_by_memory() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let limit = 8 << 20;
+    map_while_recycled(
+        builder(2).max_memory(limit),
+        |reason| matches!(reason, DepartureReason::Memory(bytes) if *bytes > limit),
+    );
 }
 
 #[test]

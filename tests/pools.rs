@@ -425,18 +425,23 @@ fn a_dropped_pool_ends_what_is_idle_and_leaves_what_is_leased() {
     let _watchdog = watchdog();
     let pool = spawn(builder().size(2));
     let (one, other) = (pool.take().unwrap(), pool.take().unwrap());
-    let idle = other.process().clone();
+    let (leased, idle) = (one.pid().unwrap(), other.pid().unwrap());
     drop(other);
     let also = pool.clone();
     drop(pool);
-    assert!(idle.is_alive(), "a clone is the pool");
+    let lease = also.take().unwrap();
+    assert_eq!(lease.pid().unwrap(), idle, "a clone is the pool");
+    drop(lease);
     drop(also);
+    if has_processes() {
+        eventually("the idle one has ended", || !support::processes::runs(idle));
+    }
     assert_eq!(one.steps().unwrap().len(), 1);
-    drop(idle);
-    let leased = one.process().clone();
+    assert_eq!(one.pid().unwrap(), leased);
     drop(one);
-    // A `Process` keeps its backend; its last frontend was the lease.
-    drop(leased);
+    if has_processes() {
+        eventually("the leased one has ended with its lease", || !support::processes::runs(leased));
+    }
 }
 
 #[test]
@@ -578,20 +583,21 @@ fn an_old_process_is_recycled_also_while_nobody_comes() {
     assert_eq!(pool.len(), 1);
 }
 
-#[test]
-fn no_work_is_lost_while_processes_are_recycled_under_load() {
-    let _watchdog = watchdog();
-    let (pool, departures) = watched(builder().size(3).max_calls(20));
+/// Six threads lease from a pool of three until ten processes have gone, all for the reason that is meant.
+fn lease_under_load(builder: PoolBuilder<SessionFrontend>, is_meant: impl Fn(&DepartureReason) -> bool) {
+    let (pool, departures) = watched(builder.size(3));
     let ready = Barrier::new(6);
+    let gone = || departures.lock().unwrap().len();
     let done = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
                 ready.wait();
-                for _ in 0..200 {
+                while done.load(Ordering::SeqCst) < 1200 || gone() <= 10 {
                     let lease = pool.take().unwrap();
                     // Never one that somebody else has, or that is going: every call is answered.
                     let pid = lease.pid().unwrap();
+                    lease.grow(1 << 20).unwrap();
                     assert_eq!(lease.steps().unwrap().last().unwrap().split(' ').next(), Some("activate"));
                     assert_eq!(lease.pid().unwrap(), pid);
                     done.fetch_add(1, Ordering::SeqCst);
@@ -599,12 +605,25 @@ fn no_work_is_lost_while_processes_are_recycled_under_load() {
             });
         }
     });
-    assert_eq!(done.load(Ordering::SeqCst), 1200);
     // Before the list is locked: this may part with a process, and tell of it.
     assert_eq!(pool.len(), 3);
-    let departures = departures.lock().unwrap();
-    assert!(departures.len() > 10, "{}", departures.len());
-    assert!(departures.iter().all(|departure| matches!(departure.reason, DepartureReason::Calls(_))));
+    for departure in departures.lock().unwrap().iter() {
+        assert!(is_meant(&departure.reason), "{departure}");
+    }
+}
+
+#[test]
+fn no_work_is_lost_while_processes_are_recycled_under_load() {
+    let _watchdog = watchdog();
+    lease_under_load(builder().max_calls(20), |reason| matches!(reason, DepartureReason::Calls(_)));
+    let age = Duration::from_millis(5);
+    lease_under_load(builder().max_age(age), |reason| matches!(reason, DepartureReason::Age(_)));
+    if has_processes() {
+        // Each has more than that after its first lease.
+        lease_under_load(builder().max_memory(1 << 20), |reason| {
+            matches!(reason, DepartureReason::Memory(_))
+        });
+    }
 }
 
 #[test]

@@ -30,10 +30,15 @@ impl Regex {
     pub(crate) fn matches(&self, line: &[u8]) -> io::Result<bool> {
         let end = line.iter().position(|&byte| byte == 0).unwrap_or(line.len());
         let line = CString::new(&line[..end])?;
+        // An engine that got no memory says that nothing matches; that some was refused is left in `errno`.
+        // SAFETY: the address is that of this thread's own.
+        unsafe { *libc::__errno_location() = 0 };
         // SAFETY: P1; the line ends with a zero, and no groups are asked for.
         let code = unsafe { libc::regexec(&*self.0, line.as_ptr(), 0, ptr::null_mut(), 0) };
+        let refused = io::Error::last_os_error();
         match code {
             0 => Ok(true),
+            libc::REG_NOMATCH if refused.raw_os_error() == Some(libc::ENOMEM) => Err(refused),
             libc::REG_NOMATCH => Ok(false),
             code => Err(error(code, &self.0)),
         }

@@ -67,11 +67,13 @@ impl Options {
                 "--bench" => is_bench = true,
                 "--quick" => quick = true,
                 "--help" | "-h" => {
-                    return Err("[--quick] [calls|payloads|spawn|idle|many|channels|select]...".to_owned());
+                    return Err(
+                        "[--quick] [calls|flow|payloads|spawn|idle|many|channels|select]...".to_owned()
+                    );
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "unknown option `{option}`; [--quick] [calls|payloads|spawn|idle|many|channels|select]..."
+                        "unknown option `{option}`; [--quick] [calls|flow|payloads|spawn|idle|many|channels|select]..."
                     ));
                 }
                 _ => filters.push(argument),

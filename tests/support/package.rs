@@ -21,7 +21,7 @@ impl Package {
         Self { folder, runtime }
     }
 
-    /// Writes its manifest, with these programs.
+    /// Writes its manifest, with these programs; what is called `lib` is its library.
     pub(crate) fn write(&mut self, edition: &str, programs: &[(String, PathBuf)]) {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut manifest = format!(
@@ -32,7 +32,8 @@ impl Package {
             workspace.join("worker-core")
         );
         for (name, path) in programs {
-            let _ = write!(manifest, "[[bin]]\nname = {name:?}\npath = {path:?}\n");
+            let kind = if name == "lib" { "[lib]" } else { "[[bin]]" };
+            let _ = write!(manifest, "{kind}\nname = {name:?}\npath = {path:?}\n");
         }
         fs::write(self.folder.join("Cargo.toml"), manifest).unwrap();
         // The same versions as here, so that nothing is to be fetched.

@@ -40,8 +40,8 @@
 //! answered, also when the backend dies: [`CallError::NotSent`] then means that the method has not run,
 //! [`CallError::Exited`] that nobody knows. A panic comes to the caller, and the actor lives on. No
 //! backend outlives the program. No file, zombie or descriptor stays. No thread is started in the program, with these exceptions:
-//! for calls that are awaited outside of tokio or find no room, for a select that meets a death, and for a pool with an
-//! idle timeout.
+//! for calls that are awaited outside of tokio or find no room, for a select that meets a death, for a pool with an
+//! idle timeout, and for deadlines of a map that is awaited outside of tokio.
 //!
 //! # Not promised
 //!

@@ -50,6 +50,8 @@ use proc_macro::TokenStream;
 /// | `pub fn new(..) -> Self` or `-> Result<Self, E>` | `spawn(..)` and `spawn_with(&Builder, ..)`; for another `name`, `spawn_name` and `spawn_name_with` |
 /// | `pub fn call(&self, ..) -> T` (or `&mut self`) | `call(..) -> Result<T, CallError>`, which waits, and `call_async(..) -> Pending<T>`, which does not |
 /// | `pub fn call(&self, ..) -> Result<T, E>` | the same with `CallError<E>` and `Pending<T, E>`, also for aliases such as `io::Result<T>` |
+/// | `#[fallible] pub fn call(&self, ..) -> Outcome` | the same for an alias whose name does not end in `Result`; on a constructor too: `-> Outcome<Self>` |
+/// | `#[infallible] pub fn call(&self, ..) -> SearchResult<T>` | `call(..) -> Result<SearchResult<T>, CallError>`: a value like any other, whatever its name |
 /// | `#[oneway] pub fn call(&self, ..)` | `call(..) -> Result<(), CallError>`, which returns once the call is queued |
 /// | `pub async fn call(&self, ..) -> T` | the same; a task in the backend (feature `tokio`) |
 /// | `pub fn call(&self, ..) -> impl Iterator<Item = T>` | `call(..) -> Result<Stream<T>, CallError>` |
@@ -72,9 +74,13 @@ use proc_macro::TokenStream;
 /// | `&T`, `&[T]`, and `Option<&T>` | borrowed | borrowed from a decoded value |
 /// | `Vec<u8>`, `Box<[u8]>`, `&[u8]` | one block of bytes | as it is |
 /// | `Cow<'_, str>`, `Vec<&str>` | borrowed | borrowed from the message |
+/// | `OwnedFd`, `BorrowedFd<'_>`, `File`, sockets and pipes, and `Option` and `Vec` of them | the descriptor itself, beside the message | open in the backend |
 /// | `&Context<Self>` | not sent | the backend's own |
 ///
 /// A reply is an owned value, or lends one: `-> Option<&str>` gives an `Option<String>`.
+///
+/// What is taken for a `Result`, all that may be an argument or a reply, and what is refused with the way out, are in
+/// `docs/macro.md` of the repository.
 ///
 /// # Generics
 ///

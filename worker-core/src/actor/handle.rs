@@ -113,6 +113,7 @@ impl<A: Actor> Handle<A> {
         recipe: Option<Recipe>,
     ) -> Result<Self, SpawnError<E>> {
         let (life, made) = starting.finish_first()?;
+        let is_circle = matches!(made, Err(Fault::Circle(_)));
         let error = match made {
             Ok(Outcome { kind: Kind::Returned, .. }) => {
                 let lives = Arc::new(Lives::new(life, builder.on_timeout, recipe)?);
@@ -131,7 +132,9 @@ impl<A: Actor> Handle<A> {
         };
         // Nothing is left behind: the process, which has no actor, is ending, and gets the time to. One
         // that was never told which constructor to run would wait for that.
-        if matches!(error, SpawnError::Encode(_) | SpawnError::Io(_)) {
+        if is_circle {
+            life.give_up();
+        } else if matches!(error, SpawnError::Encode(_) | SpawnError::Io(_)) {
             life.end_now();
         } else {
             let _ = life.see_end();

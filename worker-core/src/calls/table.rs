@@ -8,6 +8,7 @@
 //! An id is a sequence number above the index of a slot. It is never given out twice, so a reply
 //! that comes late finds a slot with another id, or none, and is thrown away.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -40,7 +41,9 @@ impl Waiter {
     pub(crate) fn wake(self) {
         match self {
             Self::Thread(thread) => thread.unpark(),
-            Self::Task(waker) => waker.wake(),
+            // A waker is somebody's code. Whoever runs it holds what all others wait for, and a panic would take that
+            // along; the panic hook has told of it.
+            Self::Task(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
         }
     }
 }

@@ -13,12 +13,17 @@
 //!   edge of a waiter whose reply is on its way is on nobody's walk: a backend between the two has no edge
 //!   of its own, and every circle through the waiter goes through that backend.
 //! * D3: an edge is cleared by exchange for its very call on its very link, so never one of another wait: of what
-//!   tells calls apart it has 32 bits, mixed from all of it.
+//!   tells calls apart it has 31 bits, mixed from all of it.
 //! * D4: a process that was killed leaves its edge. A circle is only one if all in it live.
 //! * D5: a wait may lie inside of another, when a value makes a call while it is encoded for one. What it finds in
 //!   its place it puts back.
 //! * D6: who gives an entry free first makes it nobody's. So two cannot do it at one time, and none wipes out what a
 //!   new owner has entered. One that is killed in the middle leaves a place that is lost.
+//! * D7: an edge counts once it is *sure*. Who waits for the reply of a call that was sent before stores it unsure, looks
+//!   for the reply once more, and makes it sure by exchange. If the reply was sent, and D2 done, before the edge was
+//!   there to be cleared, that look sees it; if D2 comes later, it clears the edge, sure or not. So no sure edge
+//!   stands for a call that has been answered, and of those who close a circle D1 holds for who is sure last. Where
+//!   another thread of the same process has the reply in hand at that moment, the look may miss it.
 //!
 //! Threads of a program that serve nobody have no entry, and pay one look at a thread-local number.
 //! An entry is found by the number of its actor, in a run of places that begins there. Where no place is
@@ -27,7 +32,7 @@
 use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -120,7 +125,10 @@ fn entries() -> Option<Entries<'static>> {
     table.memory.get_or_init(map).as_ref().map(Entries)
 }
 
-/// Notes that this thread waits for the reply of a call, if it serves an actor.
+/// Of an edge that counts (D7).
+const SURE: u64 = 1 << 31;
+
+/// Notes that this thread waits for the reply of a call that it is about to send, if it serves an actor.
 ///
 /// # Errors
 ///
@@ -129,12 +137,29 @@ fn entries() -> Option<Entries<'static>> {
 pub(crate) fn begin(target: &Target, call: u64) -> Result<Option<Waiting>, Vec<String>> {
     match identity::served() {
         0 => Ok(None),
-        me => begin_as(me, target, call),
+        me => begin_as(me, target, call, None),
+    }
+}
+
+/// As [`begin`], for a call that was sent before: its reply may come, or have come, at any moment.
+pub(crate) fn begin_sent(
+    target: &Target,
+    call: u64,
+    has_come: &dyn Fn() -> bool,
+) -> Result<Option<Waiting>, Vec<String>> {
+    match identity::served() {
+        0 => Ok(None),
+        me => begin_as(me, target, call, Some(has_come)),
     }
 }
 
 #[cold]
-fn begin_as(me: u64, target: &Target, call: u64) -> Result<Option<Waiting>, Vec<String>> {
+fn begin_as(
+    me: u64,
+    target: &Target,
+    call: u64,
+    has_come: Option<&dyn Fn() -> bool>,
+) -> Result<Option<Waiting>, Vec<String>> {
     if target.id == me {
         return Err(vec![target.name.clone()]);
     }
@@ -145,8 +170,19 @@ fn begin_as(me: u64, target: &Target, call: u64) -> Result<Option<Waiting>, Vec<
     entries.describe(theirs, &target.name, target.pid.load(Ordering::Relaxed));
     // D1. Made before the walk: a wait that ends in a circle is taken back by its drop.
     let edge = edge(theirs, target.id, target.link, call);
-    let before = entries.word(own, EDGE).swap(edge, Ordering::SeqCst);
+    let word = entries.word(own, EDGE);
+    let first = if has_come.is_some() { edge } else { edge | SURE };
+    let before = word.swap(first, Ordering::SeqCst);
     let waiting = Waiting { own, before };
+    if let Some(has_come) = has_come {
+        fence(Ordering::SeqCst);
+        let is_answered = has_come()
+            || word.compare_exchange(edge, edge | SURE, Ordering::SeqCst, Ordering::SeqCst).is_err();
+        if is_answered {
+            // D7: what is on its way is part of no circle.
+            return Ok(Some(waiting));
+        }
+    }
     match entries.walk(own, theirs) {
         Some(circle) if circle.iter().all(|&place| entries.lives(place)) => {
             Err([own].into_iter().chain(circle).map(|place| entries.name(place)).collect())
@@ -169,8 +205,16 @@ fn answered_to(caller: u64, link: u64, call: u64) {
     let Some(entries) = entries() else { return };
     let (Some(place), Some(own)) = (entries.find(caller), entries.find(me)) else { return };
     let (word, expected) = (entries.word(place, EDGE), edge(own, me, link, call));
-    // D3.
-    let _ = word.compare_exchange(expected, 0, Ordering::SeqCst, Ordering::SeqCst);
+    clear(word, expected);
+}
+
+/// Clears an edge if it is still this one (D3). The reply has been sent.
+fn clear(word: &AtomicU64, edge: u64) {
+    fence(Ordering::SeqCst);
+    // In this order: an unsure edge may become sure in between, and never the other way round (D7).
+    if word.compare_exchange(edge, 0, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        let _ = word.compare_exchange(edge | SURE, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
 }
 
 /// Gives the entry of the actor that this thread serves free, at its end.
@@ -188,11 +232,11 @@ impl Drop for Waiting {
     }
 }
 
-/// Place of who is waited for, some of its number, and what link and call come to (D3); never zero.
+/// Place of who is waited for, some of its number, and what link and call come to (D3); never zero, and not sure (D7).
 fn edge(place: usize, id: u64, link: u64, call: u64) -> u64 {
     // An odd factor loses nothing, and carries every bit of a call into the upper half.
     let mixed = (call ^ link).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (place as u64 + 1) << 52 | (id & 0xF_FFFF) << 32 | mixed >> 32
+    (place as u64 + 1) << 52 | (id & 0xF_FFFF) << 32 | mixed >> 33
 }
 
 /// The entries of the table, wherever it is mapped.
@@ -200,7 +244,7 @@ fn edge(place: usize, id: u64, link: u64, call: u64) -> u64 {
 struct Entries<'memory>(&'memory SharedMemory);
 
 impl<'memory> Entries<'memory> {
-    fn word(self, place: usize, offset: usize) -> &'memory std::sync::atomic::AtomicU64 {
+    fn word(self, place: usize, offset: usize) -> &'memory AtomicU64 {
         self.0.word(place % ENTRIES * ENTRY_BYTES + offset)
     }
 
@@ -302,6 +346,9 @@ impl<'memory> Entries<'memory> {
         loop {
             let at = *circle.last()?;
             let edge = self.word(at, EDGE).load(Ordering::SeqCst);
+            if edge & SURE == 0 {
+                return None;
+            }
             let next = usize::try_from(edge >> 52).ok()?.checked_sub(1)? % ENTRIES;
             if self.word(next, ID).load(Ordering::SeqCst) & 0xF_FFFF != edge >> 32 & 0xF_FFFF {
                 return None;
@@ -331,7 +378,7 @@ mod tests {
     fn wait(entries: Entries<'_>, from: u64, to: u64, call: u64) -> Option<Vec<String>> {
         let (own, theirs) = (entries.enter(from).unwrap(), entries.enter(to).unwrap());
         entries.describe(theirs, &format!("actor {to}"), std::process::id());
-        entries.word(own, EDGE).store(edge(theirs, to, LINK, call), Ordering::SeqCst);
+        entries.word(own, EDGE).store(edge(theirs, to, LINK, call) | SURE, Ordering::SeqCst);
         let circle = entries.walk(own, theirs)?;
         Some(circle.into_iter().map(|place| entries.name(place)).collect())
     }
@@ -356,15 +403,51 @@ mod tests {
         let entries = Entries(&memory);
         wait(entries, 1, 2, 7);
         let (first, second) = (entries.find(1).unwrap(), entries.find(2).unwrap());
-        let clear = |link, call| {
-            let expected = edge(second, 2, link, call);
-            entries.word(first, EDGE).compare_exchange(expected, 0, Ordering::SeqCst, Ordering::SeqCst)
+        let word = entries.word(first, EDGE);
+        let is_cleared = |link, call| {
+            clear(word, edge(second, 2, link, call));
+            word.load(Ordering::SeqCst) == 0
         };
         // Another call; the same of another link; and those that have the same slot in a table of calls.
-        assert!(clear(LINK, 6).is_err() && clear(0, 7).is_err() && clear(LINK + 1, 7).is_err());
-        assert!((24..64).all(|bit| clear(LINK, 7 | 1 << bit).is_err()));
-        assert!(clear(LINK, 7).is_ok());
+        assert!(!is_cleared(LINK, 6) && !is_cleared(0, 7) && !is_cleared(LINK + 1, 7));
+        assert!((24..64).all(|bit| !is_cleared(LINK, 7 | 1 << bit)));
+        assert!(is_cleared(LINK, 7));
         assert_eq!(wait(entries, 2, 1, 8), None);
+        word.store(edge(second, 2, LINK, 7), Ordering::SeqCst);
+        assert_eq!(wait(entries, 2, 1, 9), None, "an edge that is not sure is on nobody's walk");
+        assert!(is_cleared(LINK, 7), "and is cleared as a sure one is");
+    }
+
+    #[test]
+    fn whoever_looks_for_a_reply_that_was_sent_is_in_no_circle() {
+        let memory = memory();
+        let entries = Entries(&memory);
+        let (first, second) = (entries.enter(1).unwrap(), entries.enter(2).unwrap());
+        let word = entries.word(first, EDGE);
+        for round in 0..20_000 {
+            let (sent, barrier) = (std::sync::atomic::AtomicBool::new(false), std::sync::Barrier::new(2));
+            let mine = edge(second, 2, LINK, round);
+            let found = std::thread::scope(|scope| {
+                // As `begin_sent`.
+                scope.spawn(|| {
+                    barrier.wait();
+                    word.store(mine, Ordering::SeqCst);
+                    fence(Ordering::SeqCst);
+                    if !sent.load(Ordering::Relaxed) {
+                        let _ = word.compare_exchange(mine, mine | SURE, Ordering::SeqCst, Ordering::SeqCst);
+                    }
+                });
+                // Replies, and calls back.
+                let other = scope.spawn(|| {
+                    barrier.wait();
+                    sent.store(true, Ordering::Relaxed);
+                    clear(word, mine);
+                    wait(entries, 2, 1, round)
+                });
+                other.join().unwrap()
+            });
+            assert_eq!(found, None, "D7, round {round}");
+        }
     }
 
     #[test]
@@ -374,7 +457,7 @@ mod tests {
         wait(entries, 2, 3, 1);
         assert!(wait(entries, 3, 2, 1).is_some());
         assert_eq!(wait(entries, 1, 2, 1), None);
-        for garbage in [u64::MAX, 1, 1 << 52, 0xFFF << 52] {
+        for garbage in [u64::MAX, 1, 1 << 52, 0xFFF << 52, 1 << 52 | SURE, 0xFFF << 52 | SURE] {
             entries.word(entries.find(3).unwrap(), EDGE).store(garbage, Ordering::SeqCst);
             entries.word(entries.find(3).unwrap(), NAME_LENGTH).store(garbage, Ordering::SeqCst);
             assert_eq!(wait(entries, 1, 3, 1), None);

@@ -153,6 +153,33 @@ fn of_a_reply_that_was_kept_and_cannot_be_sent_the_caller_is_told() {
 }
 
 #[test]
+fn a_message_in_pieces_whose_descriptors_cannot_be_sent_disturbs_no_other() {
+    let (_near_end, far_end) = Beside::pair().unwrap();
+    let no_socket = OwnedFd::from(File::open("/dev/null").unwrap());
+    let NewLink { ours: mut program, theirs, .. } =
+        super::create(LinkKind::Shared, Arc::new(Beside::from(no_socket))).unwrap();
+    let mut backend = super::open(LinkKind::Shared, theirs, Arc::new(Beside::from(far_end))).unwrap();
+    let (tracker, descriptor) = tracked();
+    loop {
+        match send(&mut program, 7, &descriptor, 50 << 20) {
+            // What has come so far is taken in, which makes room.
+            Err(SendError::NoRoom(_)) => assert!(take(&mut backend).unwrap().is_none()),
+            Err(SendError::Memory(error)) => {
+                break assert!(error.to_string().contains("descriptors"), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let plain = |writer: &mut Writer<'_>| writer.extend(b"plain").map_err(|_| WriteError::OutOfRoom);
+    program.outgoing.send(Kind::Request, 8, &plain).unwrap();
+    let arrived = backend.incoming.next().unwrap().expect("the next message comes, and nothing of that one");
+    assert_eq!((arrived.kind, arrived.id), (Kind::Request, 8));
+    backend.incoming.release(arrived);
+    drop(descriptor);
+    assert_closed(tracker);
+}
+
+#[test]
 fn a_receiver_that_is_gone_leaks_nothing() {
     for kind in BOTH {
         let (mut program, backend) = link(kind);

@@ -162,7 +162,8 @@ impl<F: Frontend> Shared<F> {
         // Only when nothing is in hand any more: the listener may stop the pool.
         for (spare, why) in not_made {
             let process = spare.frontend.process();
-            process.wait();
+            // Whoever found it has waited for its end, if anybody can.
+            process.lives().with_current(|life| life.body.announce());
             self.tell_not_made(process.name().to_owned(), process.pid(), why);
         }
     }

@@ -106,7 +106,8 @@ impl<F: Frontend> Making<F> {
                 // The next one who needs a process goes on waiting for this one.
                 Started::NotYet => return Err(TakeError::Busy),
                 Started::Failed(exit, why) => {
-                    spare.frontend.process().wait();
+                    // Whoever found it has waited for its end, if anybody can.
+                    spare.frontend.process().lives().with_current(|life| life.body.announce());
                     let number = spare.number;
                     self.spare = None;
                     let mut state = self.shared.state();

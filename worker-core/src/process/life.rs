@@ -157,6 +157,7 @@ impl Starting {
             Ok(ticket) => self.life.client.wait(*ticket, deadline),
             Err(_) => Err(Fault::TimedOut),
         });
+        let is_circle = matches!(outcome, Err(Fault::Circle(_)));
         let why = match outcome {
             Ok(Outcome { kind: Kind::Returned, .. }) => return Started::Alive,
             Err(Fault::TimedOut) if self.constructing.is_ok() => return Started::NotYet,
@@ -175,7 +176,7 @@ impl Starting {
                 Err(refused) => refused.to_string(),
             },
         };
-        Started::Failed(self.life.end_now(), why)
+        Started::Failed(if is_circle { self.life.give_up() } else { self.life.end_now() }, why)
     }
 }
 
@@ -187,6 +188,18 @@ impl Life {
             let _ = self.client.send_one_way(Kind::Stop, &|_| Ok(()), None);
         }
         self.body.wait()
+    }
+
+    /// Ends one whose constructor waits for whoever calls this.
+    ///
+    /// A thread cannot be killed, and to see it gone would be to wait for each other: it is asked, and ends by
+    /// itself once its link has, which is when its last holder lets it go.
+    pub(crate) fn give_up(&self) -> Exit {
+        if self.body.kill().is_ok() {
+            return self.body.wait();
+        }
+        let _ = self.client.send_one_way(Kind::Stop, &|_| Ok(()), Some(Instant::now()));
+        self.body.unknown_exit()
     }
 
     /// Sees a process gone that ends by itself, and forces it if it does not.

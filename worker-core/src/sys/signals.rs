@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -87,7 +88,8 @@ static CAN_BE_ASKED: AtomicBool = AtomicBool::new(true);
 /// `RWF_NOSIGNAL` for `pwritev2(2)`, since Linux 6.18: one system call. Before it there are four.
 #[inline]
 pub(crate) fn write_without_sigpipe(pipe: BorrowedFd<'_>, bytes: &[u8]) -> nix::Result<usize> {
-    const RWF_NOSIGNAL: libc::c_int = 0x100;
+    // And no waiting, whatever whoever made the pipe has set.
+    const RWF_NOWAIT_NOSIGNAL: libc::c_int = libc::RWF_NOWAIT | 0x100;
     // Relaxed: a hint; whoever misses it asks once more in vain.
     if CAN_BE_ASKED.load(Ordering::Relaxed) {
         let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
@@ -95,7 +97,7 @@ pub(crate) fn write_without_sigpipe(pipe: BorrowedFd<'_>, bytes: &[u8]) -> nix::
         // By number, because not every C library has it. SAFETY: `part` and what it names live through the call,
         // which only reads them.
         let written = unsafe {
-            libc::syscall(libc::SYS_pwritev2, descriptor, &raw const part, 1, here, here, RWF_NOSIGNAL)
+            libc::syscall(libc::SYS_pwritev2, descriptor, &raw const part, 1, here, here, RWF_NOWAIT_NOSIGNAL)
         };
         match Errno::result(written) {
             Ok(count) => return Ok(usize::try_from(count).unwrap_or(0)),
@@ -104,7 +106,14 @@ pub(crate) fn write_without_sigpipe(pipe: BorrowedFd<'_>, bytes: &[u8]) -> nix::
             Err(_) => CAN_BE_ASKED.store(false, Ordering::Relaxed),
         }
     }
-    with_sigpipe_kept_off(|| nix::unistd::write(pipe, bytes))
+    with_sigpipe_kept_off(|| {
+        // As above, if not as surely: the other side may fill the pipe between the look and the write.
+        let mut polled = [PollFd::new(pipe, PollFlags::POLLOUT)];
+        match poll(&mut polled, PollTimeout::ZERO) {
+            Ok(0) => Err(Errno::EAGAIN),
+            _ => nix::unistd::write(pipe, bytes),
+        }
+    })
 }
 
 /// Keeps the signal off this thread meanwhile, and takes it back if it came.

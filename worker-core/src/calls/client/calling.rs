@@ -110,7 +110,7 @@ impl Client {
         if identity::served() == 0 || self.is_ready(ticket) {
             return self.wait_noted(ticket, deadline);
         }
-        match waits::begin(&self.target, ticket.id) {
+        match waits::begin_sent(&self.target, ticket.id, &|| self.is_ready(ticket)) {
             Ok(_waiting) => self.wait_noted(ticket, deadline),
             Err(circle) => {
                 self.forget(ticket);

@@ -197,8 +197,15 @@ impl Outgoing {
     fn send_pieces(&mut self) -> Result<Sent, SendError> {
         let Some(mut pieces) = self.pieces.take() else { return Ok(self.sent()) };
         let result = self.send_rest_of(&mut pieces);
-        if matches!(result, Err(SendError::NoRoom(_))) {
-            self.pieces = Some(pieces);
+        match &result {
+            Err(SendError::NoRoom(_)) => self.pieces = Some(pieces),
+            // What is out of it is called back before the next message, which would be taken for a part of it.
+            Err(SendError::Memory(_) | SendError::Value(_)) if pieces.sent_bytes > 0 => {
+                pieces.withdrawn = true;
+                pieces.attached = None;
+                self.pieces = Some(pieces);
+            }
+            _ => {}
         }
         result
     }

@@ -185,11 +185,16 @@ impl Outgoing {
                     }
                 }
                 Ok(None) => return Err(SendError::NoRoom(ROOM)),
-                Err(errno @ (Errno::ETOOMANYREFS | Errno::EBADF | Errno::ENOMEM)) if parcel.is_some() => {
+                Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => return Err(SendError::Gone),
+                // The other side lives, and is told that what it has of this message is none.
+                Err(errno) => {
+                    let what = match parcel {
+                        Some(_) => "descriptors could not be sent",
+                        None => "a message could not be sent",
+                    };
                     self.withdraw();
-                    return Err(SendError::Memory(while_doing("descriptors could not be sent", errno)));
+                    return Err(SendError::Memory(while_doing(what, errno)));
                 }
-                Err(_) => return Err(SendError::Gone),
             }
         }
         self.sent_bytes = 0;
@@ -398,6 +403,10 @@ impl Incoming {
     pub(crate) fn wait(&mut self, interest: Interest, deadline: Option<Instant>) -> io::Result<Wake> {
         if self.ended && interest.message || !self.here.is_it() {
             return Ok(Wake::Gone);
+        }
+        if interest.message && !self.found_empty && self.received.len() > HEAD_BYTES {
+            // The last look was long, and left what may be messages.
+            return Ok(Wake::Rung);
         }
         self.last_sleep_began = Some(Moment::now());
         let mut events = PollFlags::empty();

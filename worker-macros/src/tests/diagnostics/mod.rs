@@ -11,10 +11,18 @@ fn actor(items: &str) -> String {
     format!("impl Decoder {{ pub fn new() -> Self {{}} {items} }}")
 }
 
-/// Asserts the mistakes of a block: `(message, underlined)` each, in order.
+/// Asserts the mistakes of a block: `(message, underlined)` each, in order; and of each message that it is one sentence,
+/// in the compiler's own style.
 #[track_caller]
 fn block(args: &str, item: &str, expected: &[(&str, &str)]) {
     let found = diagnostics(args, item);
+    for (message, _) in &found {
+        assert!(
+            !message.ends_with('.') && !message.contains('\n'),
+            "no sentence of the compiler's: {message}"
+        );
+        assert!(!message.starts_with(char::is_uppercase), "no sentence of the compiler's: {message}");
+    }
     let found: Vec<(&str, &str)> =
         found.iter().map(|(message, text)| (message.as_str(), text.as_str())).collect();
     assert_eq!(found, expected, "{item}");
@@ -71,16 +79,4 @@ fn all_mistakes_are_reported_at_once() {
             ),
         ],
     );
-}
-
-#[test]
-fn messages_are_one_sentence() {
-    let cases = [
-        "pub fn a(self, n: &mut u8, f: fn(), p: *const u8) -> impl Iterator {}",
-        "#[started] pub fn a() -> u8 {}",
-    ];
-    for (message, _) in cases.iter().flat_map(|case| diagnostics("", &actor(case))) {
-        assert!(!message.ends_with('.') && !message.contains('\n'), "{message}");
-        assert!(!message.starts_with(char::is_uppercase), "{message}");
-    }
 }
