@@ -6,7 +6,7 @@
 use std::env;
 use std::error::Error;
 
-use worker_core::{Builder, CallError, Exit, Output, process_actor};
+use worker_core::{Builder, CallError, Exit, ExitReason, Output, process_actor};
 
 /// What the patient says when it panics.
 const WHY: &str = "the patient is out of patience";
@@ -60,13 +60,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         other => return Err(format!("a panic came back as {other:?}").into()),
     }
     if cfg!(panic = "abort") {
-        println!("and, as this program is built so, it ended the backend: {}", patient.process().wait());
+        let exit = patient.process().wait();
+        println!("and, as this program is built so, it ended the backend: {exit}");
+        check_abort(&exit)?;
     } else {
         println!("and the backend lives on: {}", patient.process().is_alive());
     }
 
+    if cfg!(panic = "abort") {
+        tells_everybody(&spawn()?)?;
+    }
+
     let exit = exit_of(spawn()?.give_up())?;
     println!("{exit}; its last words:\n{}", exit.stderr_tail);
+    if !is_aborted(&exit) || exit.panic.is_some() || !exit.stderr_tail.ends_with("and no more ink\n") {
+        return Err(format!("an abort came back as {exit:?}").into());
+    }
 
     let exit = exit_of(spawn()?.recurse(0))?;
     println!("{exit}");
@@ -74,6 +83,38 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("a stack that was used up was not told apart".into());
     }
     Ok(())
+}
+
+/// Others in flight, and whoever calls later, know of the panic too.
+fn tells_everybody(patient: &PatientFrontend) -> Result<(), Box<dyn Error>> {
+    let panics = patient.panic_async(WHY);
+    let behind = patient.panic_async("the second one");
+    if !matches!(panics.wait(), Err(CallError::Panicked(_))) {
+        return Err("the panic was not told to its caller".into());
+    }
+    match (behind.wait(), patient.give_up()) {
+        (Err(CallError::Exited(exit) | CallError::NotSent(exit)), Err(CallError::NotSent(later))) => {
+            check_abort(&exit)?;
+            check_abort(&later)
+        }
+        other => Err(format!("others were told {other:?}").into()),
+    }
+}
+
+/// Whether this is the end that a panic makes where the program is built to abort, and all of it is told.
+fn check_abort(exit: &Exit) -> Result<(), Box<dyn Error>> {
+    let panic = exit.panic.as_deref();
+    let is_told = panic.is_some_and(|panic| {
+        panic.message == WHY && panic.location.contains("last_words.rs:") && exit.to_string().contains(WHY)
+    });
+    if is_told && is_aborted(exit) {
+        return Ok(());
+    }
+    Err(format!("the end of a panic that aborts was told as {exit:?}").into())
+}
+
+fn is_aborted(exit: &Exit) -> bool {
+    matches!(exit.reason, ExitReason::Signal { signal: 6, .. })
 }
 
 fn exit_of<T: std::fmt::Debug>(result: Result<T, CallError>) -> Result<Exit, String> {

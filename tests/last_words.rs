@@ -5,13 +5,20 @@
 mod support;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{self, Command};
+use std::sync::mpsc;
+use std::time::Duration;
 use std::{fs, hint, io};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{Signal, raise};
-use support::{rerun, scratch_file, watchdog};
-use worker_core::{Builder, CallError, Exit, ExitReason, Limits, Output, process_actor};
+use support::processes::runs;
+use support::{eventually, rerun, scratch_file, watchdog};
+use worker_core::{
+    Builder, CallError, Exit, ExitReason, Group, GroupError, Limits, Output, Restart, SpawnError,
+    StartMethod, Strategy, process_actor,
+};
 
 /// How long a core file may be here.
 const CORE_BYTES: u64 = 256 << 20;
@@ -66,6 +73,94 @@ impl Speaker {
     }
 }
 
+/// What a [`Mortal`] panics with.
+const WHY: &str = "the mortal is out of patience";
+
+/// Ends of a panic.
+pub struct Mortal {
+    panics_in_drop: bool,
+    panics_in_stopped: bool,
+}
+
+#[process_actor]
+impl Mortal {
+    pub fn new() -> Self {
+        Self { panics_in_drop: false, panics_in_stopped: false }
+    }
+
+    pub fn stillborn() -> Self {
+        panic!("{WHY}")
+    }
+
+    /// Made for the first time; the next one panics.
+    pub fn once(lived: &Path) -> Self {
+        assert!(!lived.exists(), "{WHY}");
+        fs::write(lived, "").unwrap();
+        Self::new()
+    }
+
+    pub fn sleep(&self, milliseconds: u64) {
+        std::thread::sleep(Duration::from_millis(milliseconds));
+    }
+
+    /// Panics, and the process lives on.
+    pub fn panic(&self) {
+        panic!("of this one nobody has died");
+    }
+
+    /// Out of a function of another language no panic can go on.
+    pub fn panic_for_good(&self) {
+        extern "C" fn called_from_c() {
+            panic!("{WHY}");
+        }
+        called_from_c();
+    }
+
+    #[oneway]
+    pub fn panic_for_good_later(&self) {
+        self.panic_for_good();
+    }
+
+    pub fn panic_in_drop(&mut self) {
+        self.panics_in_drop = true;
+    }
+
+    pub fn panic_in_stopped(&mut self) {
+        self.panics_in_stopped = true;
+    }
+
+    pub fn abort(&self) {
+        process::abort()
+    }
+
+    /// A backend that is a thread of this one, and panics in its constructor.
+    pub fn raise_a_stillborn(&self) -> bool {
+        let thread = Builder::new().start(StartMethod::Thread);
+        matches!(MortalFrontend::spawn_stillborn_with(&thread), Err(SpawnError::Panicked(_)))
+    }
+
+    #[stopped]
+    fn stops(&mut self) {
+        assert!(!self.panics_in_stopped, "{WHY}");
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        assert!(!self.panics_in_drop, "{WHY}");
+    }
+}
+
+fn assert_told(exit: &Exit) {
+    let panic = exit.panic.as_ref().unwrap_or_else(|| panic!("no panic in {exit:?}"));
+    assert_eq!(panic.message, WHY);
+    assert!(panic.location.contains("last_words.rs:"), "{panic:?}");
+    let wants_none = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value == "0");
+    assert_eq!(panic.backtrace.contains("Mortal"), !wants_none, "{}", panic.backtrace);
+    let text = exit.to_string();
+    assert!(text.contains(WHY) && text.contains("last_words.rs:"), "{text}");
+}
+
 fn speaker() -> SpeakerFrontend {
     SpeakerFrontend::spawn_with(&Builder::new().stderr(Output::Tail)).unwrap()
 }
@@ -114,10 +209,101 @@ fn a_panic_without_a_caller_is_among_the_last_words() {
 #[test]
 fn whoever_still_writes_holds_up_nobody() {
     let _watchdog = watchdog();
-    let speaker = speaker();
-    speaker.leave_somebody_writing().unwrap();
-    let exit = speaker.stop().unwrap();
+    let stopped = speaker();
+    let somebody = stopped.leave_somebody_writing().unwrap();
+    assert!(runs(somebody));
+    let exit = stopped.stop().unwrap();
     assert!(exit.is_clean(), "{exit}");
+    eventually("what a backend started is gone with it", || !runs(somebody));
+
+    let killed = speaker();
+    let somebody = killed.leave_somebody_writing().unwrap();
+    assert!(runs(somebody));
+    killed.process().kill().unwrap();
+    assert!(matches!(killed.process().wait().reason, ExitReason::Signal { signal: libc::SIGKILL, .. }));
+    eventually("what a killed backend started is gone with it", || !runs(somebody));
+}
+
+#[test]
+fn a_panic_that_ends_a_backend_is_told_to_everybody() {
+    let _watchdog = watchdog();
+    for start in [StartMethod::ForkServer, StartMethod::Exec] {
+        let (tell, told) = mpsc::channel();
+        let builder = Builder::new().start(start).on_exit(move |exit| tell.send(exit.clone()).unwrap());
+        let mortal = MortalFrontend::spawn_with(&builder).unwrap();
+        let busy = mortal.sleep_async(50);
+        let ends = mortal.panic_for_good_async();
+        let behind = mortal.sleep_async(0);
+        busy.wait().unwrap();
+        assert_told(&exit_of(ends.wait()));
+        // One that the backend had not begun may be sent again, so it is told as `NotSent`.
+        match behind.wait() {
+            Err(CallError::Exited(exit) | CallError::NotSent(exit)) => assert_told(&exit),
+            other => panic!("{other:?}"),
+        }
+        match mortal.sleep(0) {
+            Err(CallError::NotSent(exit)) => assert_told(&exit),
+            other => panic!("{other:?}"),
+        }
+        let exit = mortal.process().wait();
+        assert!(matches!(exit.reason, ExitReason::Signal { signal: libc::SIGABRT, .. }), "{exit}");
+        assert_told(&exit);
+        assert_told(&told.recv().unwrap());
+    }
+
+    let mortal = MortalFrontend::spawn().unwrap();
+    mortal.panic_for_good_later().unwrap();
+    assert_told(&mortal.process().wait());
+}
+
+#[test]
+fn a_group_that_gives_up_says_of_which_panic() {
+    let _watchdog = watchdog();
+    let group = Group::new(Strategy::OneForOne).max(0);
+    let builder = Builder::new().name("mortal");
+    let mortal = group.permanent(&builder, MortalFrontend::spawn_with).unwrap();
+    assert_told(&exit_of(mortal.panic_for_good()));
+    match group.supervise() {
+        Err(GroupError::GivenUp(exit)) => assert_told(&exit),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_panic_at_the_end_and_one_at_the_beginning_are_told_with_the_exit() {
+    let _watchdog = watchdog();
+    for in_drop in [true, false] {
+        let mortal = MortalFrontend::spawn().unwrap();
+        if in_drop { mortal.panic_in_drop() } else { mortal.panic_in_stopped() }.unwrap();
+        let exit = mortal.stop().unwrap();
+        assert_eq!(exit.reason, ExitReason::Code(101));
+        assert_told(&exit);
+    }
+
+    let lived = scratch_file("lived");
+    let restart = Restart::on_crash().max(1).backoff(Duration::ZERO);
+    let mortal = MortalFrontend::spawn_once_with(&Builder::new().restart(restart), &lived).unwrap();
+    mortal.process().kill().unwrap();
+    mortal.process().wait();
+    match mortal.sleep(0) {
+        Err(CallError::NotSent(exit)) => {
+            assert!(exit.given_up.is_some(), "{exit}");
+            assert_told(&exit);
+        }
+        other => panic!("{other:?}"),
+    }
+    fs::remove_file(lived).unwrap();
+}
+
+#[test]
+fn a_panic_of_which_nobody_died_is_not_what_it_ended_of() {
+    let _watchdog = watchdog();
+    let mortal = MortalFrontend::spawn().unwrap();
+    assert!(matches!(mortal.panic(), Err(CallError::Panicked(_))));
+    assert!(mortal.raise_a_stillborn().unwrap());
+    let exit = exit_of(mortal.abort());
+    assert!(matches!(exit.reason, ExitReason::Signal { signal: libc::SIGABRT, .. }), "{exit}");
+    assert_eq!(exit.panic, None);
 }
 
 #[test]

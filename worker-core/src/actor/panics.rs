@@ -9,6 +9,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 use crate::errors::PanicReport;
+use crate::process::parting;
 
 thread_local! {
     /// Whether a panic on this thread goes to a caller, so that it is not printed here as well.
@@ -16,6 +17,8 @@ thread_local! {
     /// Whether there is a report in `LAST`. That one has a destructor, which the C library registers
     /// at its first use, and that is dear in a new process: nothing touches it without need.
     static HAS_REPORT: Cell<bool> = const { Cell::new(false) };
+    /// Whether a panic on this thread, although it is caught, is what the process ends of.
+    static ENDS: Cell<bool> = const { Cell::new(false) };
     static LAST: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
     /// Tells the caller of a panic that nobody will catch, because the program is built to abort.
     static LAST_WORDS: RefCell<Option<LastWords>> = const { RefCell::new(None) };
@@ -26,6 +29,11 @@ pub(super) type LastWords = Box<dyn Fn(&PanicReport) -> bool>;
 
 /// Whether a panic ends the process, once its hook has run.
 pub(super) const ABORTS: bool = cfg!(panic = "abort");
+
+/// What the standard library panics with where a panic may not go on: in a destructor while another one unwinds, and
+/// out of a function of another language. That ends the process as soon as the hook has run.
+const NO_UNWINDING: [&str; 2] =
+    ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
 
 /// Says how to tell the caller of what runs next, where a panic [`ABORTS`].
 pub(super) fn before_abort(last_words: LastWords) {
@@ -39,9 +47,18 @@ pub(super) fn install_hook() {
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if HAS_CALLER.get() {
+            if !ABORTS && NO_UNWINDING.contains(&message(info.payload()).as_str()) {
+                // The report kept for the caller is what it comes of, and nobody will fetch it any more.
+                let kept = take_report();
+                if let Some(kept) = &kept {
+                    eprintln!("worker-core: a panic that cannot unwind ends the process, which {kept}");
+                }
+                parting::tell(&kept.unwrap_or_else(|| report(info)));
+                previous(info);
+            } else if HAS_CALLER.get() {
                 let report = report(info);
                 if ABORTS {
+                    parting::tell(&report);
                     let told = LAST_WORDS.take().is_some_and(|last_words| last_words(&report));
                     if !told {
                         previous(info);
@@ -51,6 +68,12 @@ pub(super) fn install_hook() {
                 LAST.with(|last| *last.borrow_mut() = Some(report));
                 HAS_REPORT.set(true);
             } else {
+                if ABORTS {
+                    // Whichever thread's.
+                    parting::tell(&report(info));
+                } else if ENDS.get() {
+                    parting::tell_of_this_thread(&report(info));
+                }
                 previous(info);
             }
         }));
@@ -79,6 +102,14 @@ pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
 #[inline]
 fn take_report() -> Option<PanicReport> {
     if HAS_REPORT.replace(false) { LAST.take() } else { None }
+}
+
+/// As [`catch_without_caller`], where a panic is what the process ends of.
+pub(super) fn catch_at_end(run: impl FnOnce()) -> bool {
+    ENDS.set(true);
+    let panicked = catch_without_caller(run);
+    ENDS.set(false);
+    panicked
 }
 
 /// Runs code of the user that has no caller; says whether it panicked, which the hook has printed.

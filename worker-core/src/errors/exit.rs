@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::PanicReport;
+
 /// How the process of a backend ended.
 ///
 /// It travels with every error that a dead backend causes, so that "which process died, and of
@@ -47,9 +49,17 @@ pub struct Exit {
     /// The end of what it wrote to its standard error; empty unless the builder said
     /// [`Output::Tail`](crate::Output::Tail).
     pub stderr_tail: String,
+    /// The panic that ended it, as it was told by the backend itself: whichever call or hook it was in, and whoever
+    /// asks. `None` if it ended of something else, and where [`ExitReason::Untold`] can be the reason: only the program
+    /// that spawned a backend is told.
+    ///
+    /// Most panics end no backend, and go to their caller as [`CallError::Panicked`](crate::CallError::Panicked). Those
+    /// that do: one in a constructor, in the `#[stopped]` hook or the drop of the actor, one that cannot unwind, and
+    /// with `panic = "abort"` any. Message and backtrace are cut at 16 and 32 KiB.
+    pub panic: Option<Box<PanicReport>>,
     /// Set when there will be no next life, although a [`Restart`](crate::Restart) policy or a
     /// [`Group`](crate::Group) would have begun one.
-    pub given_up: Option<GivenUp>,
+    pub given_up: Option<Box<GivenUp>>,
 }
 
 /// Why a crashed actor is not restarted any more.
@@ -72,6 +82,7 @@ impl Exit {
             reason,
             stack_overflow: false,
             stderr_tail: String::new(),
+            panic: None,
             given_up: None,
         }
     }
@@ -89,6 +100,9 @@ impl fmt::Display for Exit {
         write!(formatter, "backend `{}` (pid {}) {}", self.name, self.pid, self.reason)?;
         if self.stack_overflow {
             formatter.write_str(": its stack was used up")?;
+        }
+        if let Some(panic) = &self.panic {
+            write!(formatter, "; it {panic}")?;
         }
         self.given_up.as_ref().map_or(Ok(()), |given_up| write!(formatter, "; {given_up}"))
     }

@@ -6,11 +6,13 @@
 //! program holds one end; the fork server and the backend hold the other.
 //!
 //! * B1: the program believes a message to be a notice only if the kernel says that the fork server
-//!   sent it. A backend can send parcels, and nothing else.
+//!   sent it. A backend can send parcels and its parting word, and nothing else.
 //! * B2: parcels of one direction are numbered; who takes one out gets that one, or learns that the
 //!   other side broke the protocol.
 //! * B3: what a backend can pile up here is bounded, in messages and in descriptors of this process: an honest one
 //!   never has more of them on their way (P3 of `link::shared::parcels`).
+//! * B4: a parting word is sent before the process ends, and the notice of the end after that, on the same queue. So
+//!   whoever has that notice has the word too. The first one counts, and no more than that is kept.
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,6 +32,8 @@ use crate::wire::descriptors::Parcel;
 pub(super) const PARCELS_IN_FLIGHT_MAX: usize = 32;
 /// Number and count of a parcel, little endian.
 const PARCEL_BYTES: usize = 16;
+/// First bytes of a parting word, which no parcel and no knock is as short as.
+const PARTING: &[u8] = b"worker-core: of what it has ended";
 
 /// One end of the socket.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ struct Received {
     parcels: VecDeque<Message>,
     /// Links of others who were given the actor (see `newcomers`).
     knocks: VecDeque<Message>,
+    /// What the backend said of its own end.
+    parting: Option<Message>,
 }
 
 impl Beside {
@@ -107,6 +113,17 @@ impl Beside {
         Ok(())
     }
 
+    /// Says why this process is about to end, without waiting.
+    pub(crate) fn send_parting(&self, word: &[u8]) -> nix::Result<()> {
+        socket::send(self.socket.as_fd(), &[PARTING, word].concat(), &[], false)
+    }
+
+    /// Takes out what the process with this id has said of its end, once that was told (B4).
+    pub(crate) fn take_parting(&self, backend: Pid) -> Option<Vec<u8>> {
+        let mut message = self.received().parting.take()?;
+        (message.sender == Some(backend)).then(|| message.bytes.split_off(PARTING.len()))
+    }
+
     /// Whether newcomers' messages were received already, by who looked for something else.
     pub(crate) fn has_knocks(&self) -> bool {
         !self.received().knocks.is_empty()
@@ -132,6 +149,10 @@ impl Beside {
             // B3: a program's end, which is told of senders, lets nobody in; it must not collect what a backend sends.
             if message.sender.is_none() {
                 received.knocks.push_back(message);
+            }
+        } else if message.bytes.starts_with(PARTING) {
+            if message.descriptors.is_empty() {
+                received.parting.get_or_insert(message);
             }
         } else if received.parcels.len() < PARCELS_IN_FLIGHT_MAX
             && received.parcel_descriptors() + message.descriptors.len() <= DESCRIPTORS_MAX

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use super::builder::{Builder, ExitListener};
+use super::parting;
 use super::protocol::{self, Notice, Refusal};
 use super::start::{Keeper, Refused};
 use super::usage::Usage;
@@ -389,7 +390,8 @@ impl Body {
             match protocol::decode(&message.bytes)? {
                 Notice::Ended { reason, stack_overflow, stderr_tail, gone_at } => {
                     let exit = Exit::new(self.pid(), &self.name, reason);
-                    return Some((Exit { stack_overflow, stderr_tail, ..exit }, gone_at));
+                    let panic = parting::of(&self.beside, self.pid()).map(Box::new);
+                    return Some((Exit { stack_overflow, stderr_tail, panic, ..exit }, gone_at));
                 }
                 Notice::Failed(refusal) => {
                     self.failure.get_or_init(|| refusal);

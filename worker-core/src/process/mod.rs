@@ -9,6 +9,7 @@ mod fork_server;
 mod life;
 mod limits;
 mod lives;
+pub(crate) mod parting;
 mod protocol;
 mod renewal;
 mod restart;

@@ -306,10 +306,6 @@ impl Renewal {
     }
 
     /// Begins the next life and waits for it; the current one has ended.
-    #[expect(
-        clippy::result_large_err,
-        reason = "a restart takes a process; its error may take a hundred bytes"
-    )]
     pub(crate) fn restart(&self) -> Result<(), (Exit, String)> {
         let mut state = self.state();
         if state.closed {

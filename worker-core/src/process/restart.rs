@@ -208,7 +208,7 @@ impl Ledger {
     /// The end of an actor that is given up.
     pub(crate) fn give_up(&self, exit: Exit, failure: Option<String>) -> Exit {
         let given_up = GivenUp { max: self.max, within: self.within, failure };
-        Exit { given_up: Some(given_up), ..exit }
+        Exit { given_up: Some(Box::new(given_up)), ..exit }
     }
 }
 

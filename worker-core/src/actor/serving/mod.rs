@@ -26,7 +26,7 @@ use super::reply::Replies;
 use crate::calls::{identity, waits};
 use crate::errors::DecodeError;
 use crate::link::LinkEnd;
-use crate::process::BackendStart;
+use crate::process::{BackendStart, parting};
 use crate::wire::codec;
 use crate::wire::descriptors::{Attached, with_arrived};
 use crate::wire::kind::Kind;
@@ -143,15 +143,18 @@ fn make<A: Actor>(
         }
         Ok(Ok(Err(Stillborn::NotEncoded(error)))) => replies.not_encoded(&error),
         Ok(Err(error)) => replies.not_decoded(&error),
-        Err(report) => replies.panicked(&report),
+        Err(report) => {
+            parting::tell_of_this_thread(&report);
+            replies.panicked(&report);
+        }
     }
     None
 }
 
 /// Runs the last hook and drops the actor; a panic in either has no caller but the exit status.
 fn end<A: Actor>(mut actor: A, context: &Context<A>) -> i32 {
-    let hook_panicked = panics::catch_without_caller(|| actor.stopped(context));
-    let drop_panicked = panics::catch_without_caller(|| drop(actor));
+    let hook_panicked = panics::catch_at_end(|| actor.stopped(context));
+    let drop_panicked = panics::catch_at_end(|| drop(actor));
     waits::leave();
     if hook_panicked || drop_panicked { STATUS_PANICKED } else { 0 }
 }

@@ -13,6 +13,7 @@ use crate::calls::{identity, waits};
 use crate::link::beside::Beside;
 use crate::link::{self, LinkEnd, LinkKind};
 use crate::process::fork_server::server;
+use crate::process::parting;
 use crate::process::protocol::{self, Order, Refusal, Surroundings, Task};
 use crate::sys::module::CodeAddress;
 use crate::sys::{child, limits, socket, title};
@@ -105,6 +106,7 @@ pub(in crate::process) fn backend_in_spare(order: Order, descriptors: Vec<OwnedF
 fn live(surroundings: Surroundings, mut link: LinkEnd, door: Arc<Beside>, run: Run) -> ! {
     child::close_in_forks(&link.descriptors());
     child::close_in_forks(&[door.as_fd()]);
+    parting::set_door(&door);
     identity::set_of_process(surroundings.id);
     link.peer = surroundings.spawner;
     if surroundings.waits_for_debugger {
