@@ -324,6 +324,106 @@ fn a_map_waits_for_what_is_leased_and_gives_its_place_up_when_it_is_dropped() {
     });
 }
 
+/// Asks once, and waits no longer.
+async fn ask_once<F: Future>(asked: F) -> Poll<F::Output> {
+    let mut asked = pin!(asked);
+    poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await
+}
+
+#[test]
+fn a_map_that_a_task_does_not_wait_for_any_more_keeps_nobody_from_the_pool() {
+    let _watchdog = watchdog();
+    everywhere(|| async {
+        let pool = spawn(builder(1));
+        let lease = pool.take().unwrap();
+        let mut ordered = pool.map_async(0..2_u64, |worker, n| worker.double_async(n));
+        let mut unordered = pool.map_unordered_async(0..2_u64, |worker, n| worker.double_async(n));
+        assert!(ask_once(ordered.next_async()).await.is_pending());
+        assert!(ask_once(unordered.next_async()).await.is_pending());
+        assert!(format!("{pool:?}").contains("waiting: 0"), "{pool:?}");
+        drop(lease);
+        drop(pool.try_take().unwrap());
+        drop(pool.take_async().await.unwrap());
+        // They have lost nothing by it.
+        assert_eq!(all(ordered).await, [Ok(0), Ok(2)]);
+        let mut doubles = all(unordered).await;
+        doubles.sort_by_key(|(index, _)| *index);
+        assert_eq!(doubles, [(0, Ok(0)), (1, Ok(2))]);
+    });
+}
+
+#[test]
+fn a_process_that_a_map_does_not_wait_for_any_more_is_for_the_next_one() {
+    let _watchdog = watchdog();
+    everywhere(|| async {
+        let slow = Duration::from_millis(200);
+        let pool =
+            builder(1).min(0).spawn(move |builder| WorkerFrontend::spawn_slow_with(builder, slow)).unwrap();
+        let mut results = pool.map_async(0..2_u64, |worker, n| worker.double_async(n));
+        assert!(ask_once(results.next_async()).await.is_pending());
+        // It takes the only place there is.
+        let lease = pool.try_take().unwrap();
+        assert_eq!(lease.double_async(4).await.unwrap(), 8);
+        drop(lease);
+        assert_eq!(all(results).await, [Ok(0), Ok(2)]);
+    });
+}
+
+#[test]
+fn a_deadline_is_kept_in_another_runtime_than_the_one_it_began_in() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let pool = spawn(builder(1));
+    let mut results =
+        pool.map_async([1_u64], |worker, n| worker.hang_async(n, 1)).deadline(Duration::from_millis(300));
+    // That runtime is gone afterwards, with its timers.
+    assert!(on_tokio(ask_once(results.next_async())).is_pending());
+    let error = on_tokio(results.next_async()).unwrap().unwrap_err();
+    assert_eq!(error.error, PoolError::Call(CallError::TimedOut { killed: true }));
+}
+
+/// An executor that looks at the pool as soon as it is woken.
+struct Curious(Workers, AtomicUsize);
+
+impl Wake for Curious {
+    fn wake(self: Arc<Self>) {
+        assert!(format!("{:?}", self.0).contains("waiting"));
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn whoever_is_woken_may_use_the_pool_at_once() {
+    let _watchdog = watchdog();
+    let pool = spawn(builder(1));
+    let curious = Arc::new(Curious(pool.clone(), AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&curious));
+    let mut context = Context::from_waker(&waker);
+    let lease = pool.take().unwrap();
+    {
+        let mut taking = pin!(pool.take_async());
+        assert!(taking.as_mut().poll(&mut context).is_pending());
+        drop(lease);
+        assert!(curious.1.load(Ordering::SeqCst) > 0);
+        let mut taken = None;
+        eventually("it is taken", || match taking.as_mut().poll(&mut context) {
+            Poll::Ready(lease) => {
+                taken = Some(lease.unwrap());
+                true
+            }
+            Poll::Pending => false,
+        });
+        let woken = curious.1.load(Ordering::SeqCst);
+        let mut results = pool.map_async(0..2_u64, |worker, n| worker.double_async(n));
+        assert!(Pin::new(&mut results).poll_next(&mut context).is_pending());
+        drop(taken);
+        assert!(curious.1.load(Ordering::SeqCst) > woken);
+        pool.stop().unwrap();
+    }
+}
+
 #[test]
 fn a_map_that_is_dropped_sends_nothing_more_and_leaves_the_pool_usable() {
     let _watchdog = watchdog();

@@ -6,17 +6,27 @@
 mod support;
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use support::{eventually, has_processes, watchdog};
-use worker_core::{Builder, DepartureReason, Pool, PoolBuilder, PoolError, TakeError, process_actor};
+use worker_core::{
+    Builder, DepartureReason, Pool, PoolBuilder, PoolError, SpawnError, TakeError, process_actor,
+};
 
 pub struct Worker;
+
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub enum Lot {
+    Good,
+    Bad,
+    Stuck,
+}
 
 #[process_actor]
 impl Worker {
@@ -34,7 +44,24 @@ impl Worker {
         Self
     }
 
+    /// Is there at once, fails, or is never there.
+    pub fn lot(lot: Lot) -> Self {
+        match lot {
+            Lot::Good => Self,
+            Lot::Bad => panic!("a bad lot"),
+            Lot::Stuck => Self::stuck(true),
+        }
+    }
+
     pub fn double(&self, n: u64) -> u64 {
+        2 * n
+    }
+
+    /// Dies of one input.
+    pub fn double_or_die(&self, n: u64, deadly: u64) -> u64 {
+        if n == deadly {
+            std::process::exit(3);
+        }
         2 * n
     }
 
@@ -54,6 +81,160 @@ fn with_stuck_ones(builder: PoolBuilder<WorkerFrontend>) -> Pool<WorkerFrontend>
             WorkerFrontend::spawn_stuck_with(builder, !is_first)
         })
         .expect("a pool")
+}
+
+/// A pool whose processes have these lots, in the order in which they are made; all further ones are good.
+fn with_lots<const N: usize>(builder: PoolBuilder<WorkerFrontend>, lots: [Lot; N]) -> Pool<WorkerFrontend> {
+    let made = AtomicUsize::new(0);
+    builder
+        .process(Builder::new().stop_timeout(Duration::from_millis(50)))
+        .spawn(move |builder| {
+            let lot = lots.get(made.fetch_add(1, Ordering::SeqCst)).copied();
+            WorkerFrontend::spawn_lot_with(builder, lot.unwrap_or(Lot::Good))
+        })
+        .expect("a pool")
+}
+
+#[test]
+fn stopping_waits_for_no_spare_that_a_map_begins_only_after_its_inputs() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let pool = Pool::<WorkerFrontend>::builder().size(1).spare(1).spawn(WorkerFrontend::spawn_with).unwrap();
+    eventually("the spare is ready", || pool.spares() == 1);
+    let mut stopped = None;
+    // The first input is deadly, the spare takes its place, and another spare is due while the map asks for more.
+    let inputs = (0_u64..3).inspect(|n| {
+        if *n == 1 {
+            stopped = Some(pool.stop().expect("it stops"));
+        }
+    });
+    let results: Vec<_> =
+        pool.map(inputs, |worker, n| worker.double_or_die_async(n, 0)).in_flight(1).look_ahead(2).collect();
+    assert!(matches!(results[0].as_ref().unwrap_err().exit(), Some(exit) if !exit.is_clean()), "{results:?}");
+    assert!(stopped.is_some_and(|exits| !exits.is_empty()));
+    assert!(results[1..].iter().all(Result::is_err), "nothing is run any more: {results:?}");
+}
+
+#[test]
+fn a_spare_that_a_map_put_off_is_begun_all_the_same() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let pool = Pool::<WorkerFrontend>::builder().size(1).spare(1).spawn(WorkerFrontend::spawn_with).unwrap();
+    eventually("the spare is ready", || pool.spares() == 1);
+    let mut results = pool.map(0_u64..3, |worker, n| worker.double_or_die_async(n, 0)).in_flight(1);
+    assert!(results.next().unwrap().is_err());
+    assert_eq!((results.next(), results.next()), (Some(Ok(2)), Some(Ok(4))));
+    eventually("another spare is ready", || pool.spares() == 1);
+}
+
+#[test]
+fn a_listener_may_stop_the_pool_while_other_spares_are_not_ready() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let (given, told) = (Arc::new(OnceLock::<Pool<WorkerFrontend>>::new()), Arc::new(AtomicUsize::new(0)));
+    let (ours, noted) = (Arc::clone(&given), Arc::clone(&told));
+    let builder = Pool::builder().size(1).spare(2).on_departure(move |departure| {
+        if matches!(departure.reason, DepartureReason::NotMade(_)) {
+            assert_eq!(ours.get().expect("looked at by the pool alone").stop().unwrap().len(), 2);
+            noted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let pool = with_lots(builder, [Lot::Good, Lot::Bad, Lot::Stuck]);
+    given.set(pool.clone()).unwrap();
+    eventually("the listener has stopped it", || pool.spares() == 0 && told.load(Ordering::SeqCst) == 1);
+    assert_eq!(pool.take().map(drop), Err(TakeError::Stopped));
+}
+
+#[test]
+fn a_listener_that_panics_keeps_nobody_from_stopping() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let builder = Pool::builder().size(1).spare(3).on_departure(|departure| {
+        assert!(!matches!(departure.reason, DepartureReason::NotMade(_)), "a listener's own panic");
+    });
+    let pool = with_lots(builder, [Lot::Good, Lot::Bad, Lot::Stuck, Lot::Stuck]);
+    eventually("the listener has panicked", || catch_unwind(AssertUnwindSafe(|| pool.spares())).is_err());
+    let exits = pool.stop().unwrap();
+    assert!(exits.len() >= 3, "the stuck ones too: {exits:?}");
+}
+
+#[test]
+fn a_listener_may_stop_the_pool_while_several_spares_are_begun() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let (given, is_armed) =
+        (Arc::new(OnceLock::<Pool<WorkerFrontend>>::new()), Arc::new(AtomicBool::new(false)));
+    let (ours, armed) = (Arc::clone(&given), Arc::clone(&is_armed));
+    let made = AtomicUsize::new(0);
+    let pool = Pool::<WorkerFrontend>::builder()
+        .size(1)
+        .spare(2)
+        .on_departure(move |departure| {
+            if matches!(departure.reason, DepartureReason::NotMade(_)) && armed.load(Ordering::SeqCst) {
+                ours.get().expect("given").stop().unwrap();
+            }
+        })
+        .spawn(move |builder| match made.fetch_add(1, Ordering::SeqCst) {
+            0..3 => WorkerFrontend::spawn_with(builder),
+            _ => Err(SpawnError::Io(std::io::Error::other("there are enough"))),
+        })
+        .unwrap();
+    given.set(pool.clone()).unwrap();
+    eventually("both spares are ready", || pool.spares() == 2);
+    // Of the two spares none is left, and none can be begun; so two at once are due when the pool tries again.
+    for _ in 0..2 {
+        let lease = pool.take().unwrap();
+        lease.process().kill().unwrap();
+        lease.process().wait();
+        drop(lease);
+    }
+    is_armed.store(true, Ordering::SeqCst);
+    eventually("the listener has stopped it", || {
+        pool.is_empty() && pool.try_take().is_err_and(|error| error == TakeError::Stopped)
+    });
+}
+
+#[test]
+fn a_map_that_tells_of_a_failure_keeps_nobody_from_the_pool() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let made = AtomicUsize::new(0);
+    let pool = Pool::<WorkerFrontend>::builder()
+        .min(0)
+        .max(1)
+        .spawn(move |builder| match made.fetch_add(1, Ordering::SeqCst) {
+            1 => Err(SpawnError::Io(std::io::Error::other("not this one"))),
+            _ => WorkerFrontend::spawn_with(builder),
+        })
+        .unwrap();
+    let lease = pool.take().unwrap();
+    let mut results = pool.map(0..2_u64, |worker, n| worker.double_async(n));
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let error = results.next().unwrap().unwrap_err();
+            assert!(matches!(error.error, PoolError::Take(TakeError::Spawn(_))), "{error}");
+            // Nobody is before us now.
+            drop(pool.try_take().unwrap());
+            assert_eq!((results.next(), results.next()), (Some(Ok(2)), None));
+        });
+        eventually("the map stands in line", || format!("{pool:?}").contains("waiting: 1"));
+        lease.process().kill().unwrap();
+        lease.process().wait();
+        drop(lease);
+        waits.join().unwrap();
+    });
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn keep<F: Frontend>(shared: &Shared<F>, idle_timeout: Duration) {
         }
         let next = next_due(shared, &state, idle_timeout, Instant::now());
         // Whatever changes, it looks again; a process that is used is idle later than it thought, and no sooner.
-        drop(shared.changed.wait_timeout(state, next).unwrap_or_else(PoisonError::into_inner));
+        drop(state.wait(&shared.changed, Some(next)));
     }
 }
 

@@ -18,10 +18,10 @@ impl Wake {
         Self::Thread(thread::current())
     }
 
-    pub(super) fn wake(&self) {
+    fn wake(&self, woken: &mut Vec<Waker>) {
         match self {
             Self::Thread(thread) => thread.unpark(),
-            Self::Task(waker) => waker.wake_by_ref(),
+            Self::Task(waker) => woken.push(waker.clone()),
         }
     }
 }
@@ -35,6 +35,8 @@ pub(super) struct Line {
     waiting: VecDeque<(Place, Wake)>,
     /// Those who have something to do meanwhile, and take what nobody in the line wants.
     listeners: Vec<(Place, Wake)>,
+    /// Tasks that are to be woken as soon as nothing is locked.
+    woken: Vec<Waker>,
     next: u64,
 }
 
@@ -84,15 +86,24 @@ impl Line {
     }
 
     /// Has the first look again (P2).
-    pub(super) fn wake_first(&self) {
+    pub(super) fn wake_first(&mut self) {
         match self.waiting.front() {
-            Some((_, wake)) => wake.wake(),
-            None => self.listeners.iter().for_each(|(_, wake)| wake.wake()),
+            Some((_, wake)) => wake.wake(&mut self.woken),
+            None => self.listeners.iter().for_each(|(_, wake)| wake.wake(&mut self.woken)),
         }
     }
 
-    pub(super) fn wake_all(&self) {
-        self.waiting.iter().chain(&self.listeners).for_each(|(_, wake)| wake.wake());
+    pub(super) fn wake_all(&mut self) {
+        self.waiting.iter().chain(&self.listeners).for_each(|(_, wake)| wake.wake(&mut self.woken));
+    }
+
+    pub(super) fn has_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+
+    /// The tasks that are to be woken now.
+    pub(super) fn take_woken(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.woken)
     }
 }
 

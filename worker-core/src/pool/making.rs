@@ -104,8 +104,8 @@ impl<F: Frontend> Shared<F> {
         Ok(())
     }
 
-    /// Begins a spare that the state has asked for.
-    pub(super) fn begin_spare(&self, number: u64, counted: Counted<'_, F>) {
+    /// Begins a spare that the state has asked for; gives its name, and why, if that fails, which is to be told.
+    pub(super) fn begin_spare(&self, number: u64, counted: Counted<'_, F>) -> Option<(String, String)> {
         let begun = self.begin(number);
         let mut state = self.state();
         counted.end(&mut state);
@@ -115,11 +115,11 @@ impl<F: Frontend> Shared<F> {
                 state.line.wake_first();
                 drop(state);
                 drop(left);
+                None
             }
             Err(why) => {
                 state.pause = Instant::now().checked_add(PAUSE);
-                drop(state);
-                self.tell_not_made(self.name(number), 0, why);
+                Some((self.name(number), why))
             }
         }
     }
@@ -135,7 +135,10 @@ impl<F: Frontend> Shared<F> {
         state.spares.extend(known);
         state.in_hand += unknown.len();
         drop(state);
-        for mut spare in unknown {
+        let in_hand = |spare| (spare, Counted::held(self, |state: &mut State<F>| &mut state.in_hand));
+        let unknown: Vec<_> = unknown.into_iter().map(in_hand).collect();
+        let mut not_made = Vec::new();
+        for (mut spare, counted) in unknown {
             let mut failed = None;
             if let Some(starting) = spare.starting.take_if(|starting| starting.is_finished())
                 && let Started::Failed(_, why) = starting.finish(Some(Instant::now()))
@@ -143,8 +146,7 @@ impl<F: Frontend> Shared<F> {
                 failed = Some(why);
             }
             let mut state = self.state();
-            state.in_hand -= 1;
-            self.changed.notify_all();
+            counted.end(&mut state);
             let Some(why) = failed else {
                 let left = state.put_back(spare);
                 // A ready one is something to take.
@@ -155,6 +157,10 @@ impl<F: Frontend> Shared<F> {
             };
             state.pause = Instant::now().checked_add(PAUSE);
             drop(state);
+            not_made.push((spare, why));
+        }
+        // Only when nothing is in hand any more: the listener may stop the pool.
+        for (spare, why) in not_made {
             let process = spare.frontend.process();
             // Whoever found it has waited for its end, if anybody can.
             process.lives().with_current(|life| life.body.announce());

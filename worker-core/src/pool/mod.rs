@@ -25,6 +25,7 @@ mod builder;
 mod keeper;
 mod lease;
 mod line;
+mod locked;
 mod making;
 mod map;
 mod member;

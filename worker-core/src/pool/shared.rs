@@ -3,12 +3,13 @@
 //! Layer 7: above `actor`.
 
 use std::fmt;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
 use super::builder::Options;
 use super::line::{Place, Wake};
+use super::locked::Locked;
 use super::making::{Counted, Make};
 use super::member::Departed;
 use super::state::{Aftermath, Choice, State, Want};
@@ -51,22 +52,22 @@ impl<F: Frontend> Shared<F> {
         Self { options, make, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State<F>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> Locked<'_, F> {
+        Locked::new(&self.state)
     }
 
     /// Puts the pool in order after a change, and does what takes time with nothing locked (P1).
-    pub(super) fn tidy(&self, state: MutexGuard<'_, State<F>>) {
-        drop(self.settle(state));
+    pub(super) fn tidy(&self, state: Locked<'_, F>) {
+        drop(self.settle(state, false));
     }
 
     /// As [`Shared::tidy`], but what takes time is done when the result is dropped.
-    fn settle(&self, mut state: MutexGuard<'_, State<F>>) -> Chores<'_, F> {
-        let Aftermath { departed, begin, is_short } = state.settle(&self.options);
+    fn settle(&self, mut state: Locked<'_, F>, later: bool) -> Chores<'_, F> {
+        let Aftermath { departed, begin, is_short } = state.settle(&self.options, later);
         let counted = |number| (number, Counted::held(self, |state| &mut state.in_hand));
         let begin = begin.into_iter().map(counted).collect();
         drop(state);
-        Chores { shared: self, departed, begin, is_short }
+        Chores { shared: self, departed, begin, is_short, again: later && !is_short }
     }
 
     /// Takes a process out of service; what it takes to replace it can wait, unless that gives it a replacement.
@@ -83,8 +84,10 @@ impl<F: Frontend> Shared<F> {
         self.settle_later(state)
     }
 
-    fn settle_later(&self, state: MutexGuard<'_, State<F>>) -> Option<Chores<'_, F>> {
-        let chores = self.settle(state);
+    fn settle_later(&self, state: Locked<'_, F>) -> Option<Chores<'_, F>> {
+        // Whoever keeps the chores may have the user's code run meanwhile. A spare that is to be begun is in hand, and
+        // `stop` would wait for it: so none is, before the time comes.
+        let chores = self.settle(state, true);
         // Where a process is missing, whoever looks for one finds the one that is begun here.
         (!chores.is_short).then_some(chores)
     }
@@ -150,19 +153,28 @@ impl<F: Frontend> Shared<F> {
 
 /// What is to be done about a change, with nothing locked: it is when this is dropped.
 ///
-/// Spares that are to be begun are counted as in hand meanwhile, so it must not be kept for long.
+/// Spares that are to be begun are counted as in hand, so what has any is not kept.
 #[must_use = "dropped here, it takes its time here"]
 pub(super) struct Chores<'shared, F: Frontend> {
     shared: &'shared Shared<F>,
     departed: Vec<Departed<F>>,
     begin: Vec<(u64, Counted<'shared, F>)>,
     is_short: bool,
+    /// What spares are due is found out only then.
+    again: bool,
 }
 
 impl<F: Frontend> Drop for Chores<'_, F> {
     fn drop(&mut self) {
-        for (number, counted) in self.begin.drain(..) {
-            self.shared.begin_spare(number, counted);
+        if self.again {
+            self.shared.tidy(self.shared.state());
+        }
+        let begin = self.begin.drain(..);
+        let not_made: Vec<_> =
+            begin.filter_map(|(number, counted)| self.shared.begin_spare(number, counted)).collect();
+        // Only when nothing is in hand any more: the listener may stop the pool.
+        for (name, why) in not_made {
+            self.shared.tell_not_made(name, 0, why);
         }
         for departed in self.departed.drain(..) {
             self.shared.part(departed);

@@ -183,7 +183,9 @@ impl<F: Clone> State<F> {
     }
 
     /// Lets those go that nobody uses any more, puts spares where they are due, and says what is to be done then.
-    pub(super) fn settle(&mut self, options: &Options) -> Aftermath<F> {
+    ///
+    /// Where that can be `later`, nothing is to be begun now, unless there are too few.
+    pub(super) fn settle(&mut self, options: &Options, later: bool) -> Aftermath<F> {
         self.replace_due();
         let mut departed = Vec::new();
         let mut index = 0;
@@ -210,7 +212,8 @@ impl<F: Clone> State<F> {
                 && self.promote()
             {}
             let pauses = self.pause.is_some_and(|until| Instant::now() < until);
-            while !pauses && self.spares.len() + self.in_hand < wanted {
+            let is_short = self.in_service() + self.making < options.min;
+            while !pauses && (is_short || !later) && self.spares.len() + self.in_hand < wanted {
                 self.in_hand += 1;
                 begin.push(self.number());
             }

@@ -2,8 +2,6 @@
 //! Not here: the end of one (`process`).
 //! Layer 7: above `actor`.
 
-use std::sync::PoisonError;
-
 use super::shared::Shared;
 use crate::actor::{Frontend, Remote, stop_all};
 use crate::errors::{Exit, StopError};
@@ -28,7 +26,7 @@ pub(super) fn stop<F: Frontend>(shared: &Shared<F>) -> Result<Vec<Exit>, StopErr
     let mut state = shared.state();
     // Whoever has the user's closure make a process finds the pool closed, and leaves it here.
     while state.beginning + state.in_hand > 0 {
-        state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state = state.wait(&shared.changed, None);
     }
     state.stopped.sort_by_key(|(number, _)| *number);
     let all = state.stopped.clone();

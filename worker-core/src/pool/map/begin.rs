@@ -137,6 +137,11 @@ impl<F: Frontend> Beginnings<F> {
         })
     }
 
+    /// Leaves what is begun to the pool, where the next one who needs a process goes on with it.
+    pub(super) fn leave(&mut self) {
+        self.begun.clear();
+    }
+
     fn is_paused(&self) -> bool {
         self.pause.is_some_and(|until| Instant::now() < until)
     }

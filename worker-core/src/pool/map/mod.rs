@@ -141,8 +141,9 @@ impl<F: Frontend> Pool<F> {
     /// As [`Pool::map`], for a task: nothing blocks it, and results are awaited.
     ///
     /// With the feature `tokio` it is a `futures_core::Stream`; [`next_async`](Map::next_async) is there on any executor. What
-    /// awaits calls is told at [`Pending`]. Dropped, or not polled any more, it is as a [`Map`] that nobody asks for
-    /// results.
+    /// awaits calls is told at [`Pending`]. Dropped, it is as a [`Map`] that is dropped; and when a future of `next_async`
+    /// is dropped, as one that nobody asks for results. As a stream it cannot know that nobody polls it any more: where it
+    /// waits for a process, it keeps its place in the line, and others wait behind it. Poll it on, or drop it.
     ///
     /// # Errors
     ///

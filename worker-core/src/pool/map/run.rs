@@ -10,6 +10,8 @@
 //!   a slow constructor, a process without room, or one that takes its time to end keeps no other from its work.
 //! * M4: who lacks a process stands where it is told of one before it looks the last time (`standing`). So what
 //!   becomes free in between is not slept through.
+//! * M5: it stands in the line only while somebody waits for its results, and gives its place up when a future that
+//!   waited is dropped. So nobody stands behind a map that may never be asked again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -67,6 +69,14 @@ pub(super) struct Run<F: Frontend, I: Iterator, C, T, E> {
     pub(super) has_landed: bool,
     /// Tasks ask for results: what would keep a thread waiting is done aside.
     pub(super) is_awaited: bool,
+}
+
+impl<F: Frontend, I: Iterator, C, T, E> Run<F, I, C, T, E> {
+    /// Keeps nothing that others may need: nobody waits for results any more, and perhaps nobody will again (M5).
+    pub(super) fn stand_back(&mut self) {
+        self.standing.leave();
+        self.beginnings.leave();
+    }
 }
 
 impl<F, I, C, T, E> Run<F, I, C, T, E>
@@ -154,6 +164,8 @@ where
         }
         // Nobody else would come to tell.
         let error = self.beginnings.take_error()?;
+        // Whoever is told of it may never ask again, and must keep nobody behind it from its turn.
+        self.standing.leave();
         self.fail(error);
         Some(!self.finished.is_empty())
     }

@@ -65,9 +65,12 @@ where
         }
     }
 
-    /// The next result, in the order of the inputs. A future that is dropped takes none.
+    /// The next result, in the order of the inputs.
+    ///
+    /// A future that is dropped takes none. If the map lacked a process, it gives up its place in the line.
     pub async fn next_async(&mut self) -> Option<Result<T, ItemError<E>>> {
-        poll_fn(|context| self.poll_result(context)).await
+        let mut asked = Asked::of(self);
+        poll_fn(|context| asked.note(|map| map.poll_result(context))).await
     }
 }
 
@@ -92,9 +95,41 @@ where
         Poll::Ready(self.run.as_mut().and_then(|run| run.finished.pop_front()))
     }
 
-    /// The next result that is ready, with the index of its input. A future that is dropped takes none.
+    /// The next result that is ready, with the index of its input.
+    ///
+    /// A future that is dropped takes none. If the map lacked a process, it gives up its place in the line.
     pub async fn next_async(&mut self) -> Option<(usize, Result<T, ItemError<E>>)> {
-        poll_fn(|context| self.poll_any(context)).await
+        let mut asked = Asked::of(self);
+        poll_fn(|context| asked.note(|map| map.poll_any(context))).await
+    }
+}
+
+/// A map that is asked for a result, until it has given one, or nobody waits for it any more.
+struct Asked<'map, F: Frontend, I: Iterator, C, T, E, O> {
+    map: &'map mut Map<F, I, C, T, E, O>,
+    /// It had none when it was polled last.
+    waits: bool,
+}
+
+impl<'map, F: Frontend, I: Iterator, C, T, E, O> Asked<'map, F, I, C, T, E, O> {
+    fn of(map: &'map mut Map<F, I, C, T, E, O>) -> Self {
+        Self { map, waits: false }
+    }
+
+    fn note<R>(&mut self, poll: impl FnOnce(&mut Map<F, I, C, T, E, O>) -> Poll<R>) -> Poll<R> {
+        let polled = poll(self.map);
+        self.waits = polled.is_pending();
+        polled
+    }
+}
+
+impl<F: Frontend, I: Iterator, C, T, E, O> Drop for Asked<'_, F, I, C, T, E, O> {
+    fn drop(&mut self) {
+        if self.waits
+            && let Some(run) = &mut self.map.run
+        {
+            run.stand_back();
+        }
     }
 }
 
