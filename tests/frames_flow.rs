@@ -346,3 +346,55 @@ fn a_stream_gives_slots_back_as_its_frames_are_dropped() {
         assert!(frames.next().await.is_none());
     });
 }
+
+/// Ends of rings in a user's own type.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub struct Feeds {
+    name: String,
+    readers: Vec<FrameReader<u32>>,
+    writer: Option<FrameWriter<u32>>,
+}
+
+/// Writes into what it is given, reads what is there, and gives it back.
+pub struct Mixer;
+
+#[process_actor]
+impl Mixer {
+    pub fn new() -> Self {
+        Self
+    }
+
+    pub fn mix(&self, mut feeds: Feeds) -> Feeds {
+        let sum = feeds.readers.iter_mut().map(|reader| reader.recv().unwrap()[0]).sum();
+        if let Some(writer) = &mut feeds.writer {
+            writer.write(&[sum]).unwrap();
+        }
+        feeds.name.push_str(", mixed");
+        feeds
+    }
+}
+
+#[test]
+fn ends_inside_of_a_users_own_type_go_there_and_back() {
+    let _watchdog = watchdog();
+    for link in LINKS {
+        let mixer = MixerFrontend::spawn_with(&Builder::new().link(link)).unwrap();
+        let ring = || frames::ring::<u32>(Layout::new([1]).slots(3).overflow(Overflow::Block)).unwrap();
+        let (mut inputs, readers): (Vec<_>, Vec<_>) = (0..2).map(|_| ring()).unzip();
+        let (writer, mixed) = ring();
+        let mut feeds = Feeds { name: "two".to_owned(), readers, writer: Some(writer) };
+        for round in 1..=3 {
+            for input in &mut inputs {
+                input.write(&[round]).unwrap();
+            }
+            feeds = mixer.mix(feeds).unwrap();
+            assert_eq!(mixed.recv().unwrap()[0], 2 * round);
+        }
+        assert_eq!((feeds.name.as_str(), feeds.readers.len()), ("two, mixed, mixed, mixed", 2));
+        // What came back is what went.
+        feeds.writer.take().unwrap().write(&[7]).unwrap();
+        assert_eq!(mixed.recv().unwrap()[0], 7);
+        inputs[1].write(&[8]).unwrap();
+        assert_eq!(feeds.readers[1].recv().unwrap()[0], 8);
+    }
+}
