@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use support::{has_processes, watchdog};
@@ -167,31 +168,49 @@ fn a_holder_that_is_killed_has_each_request_run_once_or_never_and_none_out_of_or
 }
 
 #[test]
-fn one_holder_that_floods_leaves_the_others_their_turns() {
+fn holders_that_flood_leave_the_others_their_turns() {
     let _watchdog = watchdog();
     for link in LINKS {
         let builder = Builder::new().link(link);
         let ledger = LedgerFrontend::spawn_with(&builder).unwrap();
-        let flood = ClerkFrontend::spawn_with(&builder, ledger.clone(), 100).unwrap();
-        let quiet = ClerkFrontend::spawn_with(&builder, ledger.clone(), 200).unwrap();
+        let clerk = |who| ClerkFrontend::spawn_with(&builder, ledger.clone(), who).unwrap();
+        let flooders: Vec<_> = (0..HOLDERS).map(|n| clerk(100 + n)).collect();
+        let quiet = clerk(200);
         let count = 30_000;
-        // As long as the quiet one has not done its part, the other begins anew.
-        let mut flooding = flood.write_async(count);
-        let mut floods = 1;
-        for n in 0..50 {
-            quiet.enter(200, n).unwrap();
-            if flooding.is_ready() {
-                assert_eq!(flooding.wait().unwrap(), count);
-                flooding = flood.write_async(count);
-                floods += 1;
+        // As long as the quiet one has not done its part, the others begin anew.
+        let mut flooding: Vec<_> = flooders.iter().map(|flooder| flooder.write_async(count)).collect();
+        let mut floods = HOLDERS;
+        let is_done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for who in 0..THREADS {
+                let (ledger, is_done) = (&ledger, &is_done);
+                scope.spawn(move || {
+                    // Relaxed: it says when to end, and nothing else.
+                    while !is_done.load(Ordering::Relaxed) {
+                        write(ledger, 300 + who, 60).unwrap();
+                    }
+                });
             }
+            for n in 0..50 {
+                quiet.enter(200, n).unwrap();
+                for (flooder, flooding) in flooders.iter().zip(&mut flooding) {
+                    if flooding.is_ready() {
+                        let next = flooder.write_async(count);
+                        assert_eq!(std::mem::replace(flooding, next).wait().unwrap(), count);
+                        floods += 1;
+                    }
+                }
+            }
+            is_done.store(true, Ordering::Relaxed);
+        });
+        for flooding in flooding {
+            assert_eq!(flooding.wait().unwrap(), count);
         }
-        assert_eq!(flooding.wait().unwrap(), count);
         let entries = ledger.entries().unwrap();
         let last_quiet = entries.iter().rposition(|&(who, _)| who == 200).unwrap();
         // Each call of the quiet one waits for a turn of the flood, not for all of it.
-        let before = entries[..last_quiet].iter().filter(|&&(who, _)| who == 100).count();
-        assert!(before < floods * count as usize, "{before} of {floods} times {count} came first");
+        let before = entries[..last_quiet].iter().filter(|&&(who, _)| (100..200).contains(&who)).count();
+        assert!(before < (floods * count) as usize, "{before} of {floods} times {count} came first");
         // If it had to wait for each flood to end, there would be one for each of its calls.
         assert!(floods < 25, "{floods} floods in the time of 50 calls");
     }
