@@ -7,7 +7,9 @@ use std::sync::{Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use worker_core::{Builder, CallError, ExitReason, ForkServer, OnTimeout, Restart, stop_all};
+use worker_core::{
+    Builder, CallError, ExitReason, ForkServer, Group, OnTimeout, Restart, Strategy, stop_all,
+};
 
 use crate::Effort;
 use crate::actor::KeeperFrontend;
@@ -43,10 +45,13 @@ pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error
     let bare = Some(("plain spawn to first answer", plain));
     row("restart to first answer".to_owned(), again, bare, Goal::Times(3.0));
 
-    let (first, last) = restarts_in_a_row(effort.restarts_in_a_row)?;
-    let bare = Some(("the first tenth of them", vec![first]));
-    let figure = format!("a restart, of the last tenth of {}", effort.restarts_in_a_row);
-    row(figure, vec![last], bare, Goal::Times(2.0));
+    let count = effort.restarts_in_a_row;
+    for (whose, (first, last)) in
+        [("a restart", restarts_in_a_row(count)?), ("a restart by a group", restarts_by_a_group(count)?)]
+    {
+        let bare = Some(("the first tenth of them", vec![first]));
+        row(format!("{whose}, of the last tenth of {count}"), vec![last], bare, Goal::Times(2.0));
+    }
 
     let stopped = stop_slow_ones(effort.slow_actors)?;
     let goal = Goal::AtMost(micros(STOP) * 1.5);
@@ -127,12 +132,36 @@ fn restart() -> Result<f64, Box<dyn Error>> {
 fn restarts_in_a_row(count: u32) -> Result<(f64, f64), Box<dyn Error>> {
     let restart = Restart::on_crash().max(u32::MAX).backoff(Duration::ZERO);
     let keeper = KeeperFrontend::spawn_with(&Builder::new().restart(restart), 3)?;
+    let times = first_and_last_tenth(&keeper, count, || Ok(()))?;
+    keeper.stop()?;
+    Ok(times)
+}
+
+/// The same, by a supervisor.
+fn restarts_by_a_group(count: u32) -> Result<(f64, f64), Box<dyn Error>> {
+    let group = Group::new(Strategy::OneForOne).max(u32::MAX).backoff(Duration::ZERO);
+    let keeper = group.permanent(&Builder::new(), |builder| KeeperFrontend::spawn_with(builder, 3))?;
+    let times = first_and_last_tenth(&keeper, count, || match group.supervise_for(Duration::ZERO)? {
+        true => Ok(()),
+        false => Err("a group that supervises nobody".into()),
+    })?;
+    group.stop()?;
+    Ok(times)
+}
+
+/// Mean times of a kill, what is done for it, and the next answer.
+fn first_and_last_tenth(
+    keeper: &KeeperFrontend,
+    count: u32,
+    mut supervise: impl FnMut() -> Result<(), Box<dyn Error>>,
+) -> Result<(f64, f64), Box<dyn Error>> {
     let mut tenths = Vec::new();
     for _ in 0..10 {
         let start = Instant::now();
         for _ in 0..count / 10 {
             keeper.process().kill()?;
             keeper.process().wait();
+            supervise()?;
             check(keeper.times(7)?, Duration::ZERO)?;
         }
         tenths.push(micros(start.elapsed()) / f64::from(count / 10));
@@ -140,7 +169,6 @@ fn restarts_in_a_row(count: u32) -> Result<(f64, f64), Box<dyn Error>> {
     if keeper.process().restarts() != u64::from(count) {
         return Err(format!("{} restarts, not {count}", keeper.process().restarts()).into());
     }
-    keeper.stop()?;
     Ok((tenths[0], tenths[9]))
 }
 
