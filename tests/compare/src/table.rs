@@ -25,6 +25,8 @@ pub enum Unit {
 pub enum Goal {
     /// At most this many times the best that is bare.
     TimesBare(f64),
+    /// So many times the best bare contender that sleeps while it waits, from the start or after a while.
+    TimesSleeping(f64),
     /// At most this many times the contender of this name.
     Times(f64, &'static str),
     AtMost(f64),
@@ -39,6 +41,9 @@ pub struct Cell {
     pub sort: Sort,
     pub series: Series,
 }
+
+/// The bare contender that never sleeps.
+pub const POLLS: &str = "bare spin";
 
 /// One figure.
 #[derive(Clone, Debug)]
@@ -90,6 +95,7 @@ impl Row {
     pub fn rival(&self) -> Option<&Cell> {
         match self.goal {
             Goal::TimesBare(_) | Goal::None => self.best(|cell| cell.sort == Sort::Bare),
+            Goal::TimesSleeping(_) => self.best(|cell| cell.sort == Sort::Bare && cell.name != POLLS),
             Goal::Times(_, name) => self.best(|cell| cell.name == name),
             Goal::AtMost(_) | Goal::AtLeast(_) => self.best(|cell| cell.sort == Sort::Bare),
         }
@@ -104,6 +110,7 @@ impl Row {
     pub fn wanted(&self) -> Option<String> {
         match self.goal {
             Goal::TimesBare(most) => Some(format!("at most {most} x the best bare")),
+            Goal::TimesSleeping(most) => Some(format!("at most {most} x the best bare that sleeps")),
             Goal::Times(most, name) => Some(format!("at most {most} x {name}")),
             Goal::AtMost(most) => Some(format!("at most {}", self.unit.show(most))),
             Goal::AtLeast(least) => Some(format!("at least {}", self.unit.show(least))),
@@ -114,7 +121,9 @@ impl Row {
     pub fn is_met(&self) -> Option<bool> {
         let ours = self.ours()?.series.median();
         match self.goal {
-            Goal::TimesBare(most) | Goal::Times(most, _) => Some(self.cost(self.rival()?)? <= most),
+            Goal::TimesBare(most) | Goal::TimesSleeping(most) | Goal::Times(most, _) => {
+                Some(self.cost(self.rival()?)? <= most)
+            }
             Goal::AtMost(most) => Some(ours <= most),
             Goal::AtLeast(least) => Some(ours >= least),
             Goal::None => None,
@@ -124,7 +133,8 @@ impl Row {
     /// What is to be said of the goal.
     fn verdict(&self) -> Option<String> {
         let (wanted, met) = (self.wanted()?, if self.is_met()? { "met" } else { "missed" });
-        let rival = self.rival().filter(|_| matches!(self.goal, Goal::TimesBare(_) | Goal::Times(..)));
+        let is_against = matches!(self.goal, Goal::TimesBare(_) | Goal::TimesSleeping(_) | Goal::Times(..));
+        let rival = self.rival().filter(|_| is_against);
         Some(match rival {
             Some(rival) => {
                 let cost = self.cost(rival)?;

@@ -52,8 +52,8 @@ const CASES: [Case; 15] = {
     use Shape::{Ask, Echo};
     [
         case("call, 8 B, busy, free to move", Free, Ask, 8, Goal::Times(1.5, FUTEX)),
-        case("call, 8 B, after 1 ms idle", FromIdle, Ask, 8, Goal::TimesBare(1.2)),
-        case("call, 8 B, pinned to one processor", OneProcessor, Ask, 8, Goal::TimesBare(1.2)),
+        case("call, 8 B, after 1 ms idle", FromIdle, Ask, 8, Goal::TimesSleeping(1.2)),
+        case("call, 8 B, pinned to one processor", OneProcessor, Ask, 8, Goal::TimesSleeping(1.2)),
         case("call, 8 B, pinned to two processors", TwoProcessors, Ask, 8, Goal::Times(1.5, "bare spin")),
         case("request of 1 KiB", Free, Ask, KIB, Goal::None),
         case("request of 64 KiB", Free, Ask, 64 * KIB, Goal::Times(2.0, FUTEX)),
