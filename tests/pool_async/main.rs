@@ -12,12 +12,12 @@ mod waiting;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::Stream;
+use support::executors::{block_on, one_thread};
 use worker_core::{Builder, Pool, PoolBuilder, process_actor};
 
 pub struct Worker;
@@ -78,33 +78,9 @@ fn spawn(builder: PoolBuilder<WorkerFrontend>) -> Workers {
     builder.spawn(WorkerFrontend::spawn_with).expect("a pool")
 }
 
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// The smallest executor there is.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        thread::park();
-    }
-}
-
-fn on_tokio<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
-}
-
 /// Runs the same on tokio, and on an executor that the library does not know.
 fn everywhere<F: Future<Output = ()>>(test: impl Fn() -> F) {
-    on_tokio(test());
+    one_thread().block_on(test());
     block_on(test());
 }
 

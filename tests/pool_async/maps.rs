@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use worker_core::{Builder, CallError, ItemError, Link, PoolError};
 
-use super::{WorkerFrontend, all, ask_once, block_on, builder, everywhere, next, on_tokio, spawn};
+use super::{WorkerFrontend, all, ask_once, builder, everywhere, next, spawn};
+use crate::support::executors::{block_on, one_thread};
 use crate::support::{has_processes, watchdog};
 
 fn poisons<T: std::fmt::Debug>(results: &[Result<T, ItemError>]) -> Vec<usize> {
@@ -104,7 +105,7 @@ fn a_deadline_kills_and_the_rest_goes_on() {
 #[test]
 fn a_task_that_gives_up_waiting_loses_no_result() {
     let _watchdog = watchdog();
-    on_tokio(async {
+    one_thread().block_on(async {
         let pool = spawn(builder(2));
         let mut results =
             pool.map_async(0..40_u64, |worker, n| worker.double_slowly_async(n, Duration::from_millis(2)));
@@ -134,7 +135,7 @@ fn a_map_moves_between_tasks_and_threads_while_it_runs() {
                 assert_eq!(results.next_async().await.unwrap().unwrap(), 2 * (20 * round + n));
             }
         };
-        if round % 2 == 0 { on_tokio(take) } else { block_on(take) }
+        if round % 2 == 0 { one_thread().block_on(take) } else { block_on(take) }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let spawned = runtime.spawn(async move {
@@ -154,15 +155,15 @@ fn a_deadline_is_kept_in_another_runtime_than_the_one_it_began_in() {
     let mut results =
         pool.map_async([1_u64], |worker, n| worker.hang_async(n, 1)).deadline(Duration::from_millis(300));
     // That runtime is gone afterwards, with its timers.
-    assert!(on_tokio(ask_once(results.next_async())).is_pending());
-    let error = on_tokio(results.next_async()).unwrap().unwrap_err();
+    assert!(one_thread().block_on(ask_once(results.next_async())).is_pending());
+    let error = one_thread().block_on(results.next_async()).unwrap().unwrap_err();
     assert_eq!(error.error, PoolError::Call(CallError::TimedOut { killed: true }));
 }
 
 #[test]
 fn inputs_without_room_keep_no_task_of_the_thread_waiting() {
     let _watchdog = watchdog();
-    on_tokio(async {
+    one_thread().block_on(async {
         let pool = spawn(builder(1));
         let large = vec![1_u8; 40 << 20];
         let ticks = AtomicUsize::new(0);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use worker_core::{CallError, PoolError, TakeError};
 
 use super::{builder, noting, spawn};
-use crate::support::{self, eventually, has_processes, watchdog};
+use crate::support::processes::rounds_leave_nothing;
+use crate::support::{has_processes, rerun, watchdog};
 
 #[test]
 fn a_map_that_is_dropped_sends_nothing_more_and_leaves_the_pool_usable() {
@@ -64,11 +65,11 @@ fn a_pool_that_is_stopped_ends_its_maps() {
 
 #[test]
 fn maps_leave_nothing_behind() {
-    support::rerun::alone("ends::maps_leave_nothing_behind", || {
+    rerun::alone("ends::maps_leave_nothing_behind", || {
         if !has_processes() {
             return;
         }
-        let cycle = || {
+        rounds_leave_nothing(10, || {
             let pool = spawn(builder(2));
             let results = pool.map(1..=60_u64, |worker, n| worker.risky_async(n, 20)).in_flight(4);
             assert_eq!(results.filter(Result::is_err).count(), 3);
@@ -76,23 +77,6 @@ fn maps_leave_nothing_behind() {
             assert_eq!(dropped.next().unwrap().unwrap(), 0);
             drop(dropped);
             pool.stop().unwrap();
-        };
-        let count = || {
-            let processes = support::processes::descendants(std::process::id()).len();
-            let threads = support::processes::threads();
-            (
-                support::processes::descriptors().len(),
-                support::processes::shared_mappings(),
-                processes,
-                threads,
-            )
-        };
-        cycle();
-        eventually("the first pool is gone", || count().2 == 1);
-        let before = count();
-        for _ in 0..10 {
-            cycle();
-        }
-        eventually("all are gone", || count() == before);
+        });
     });
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use worker_core::{DepartureReason, Pool, SpawnError, TakeError};
 
 use super::{SessionFrontend, builder, spawn, watched};
-use crate::support::{self, eventually, has_processes, watchdog};
+use crate::support::{eventually, has_processes, processes, rerun, watchdog};
 
 #[test]
 fn all_are_made_early_and_numbered() {
@@ -120,19 +120,19 @@ fn a_process_that_cannot_be_made_is_an_error_of_who_needs_it_and_no_other() {
 
 #[test]
 fn a_pool_starts_no_thread_unless_it_is_asked_for_an_idle_timeout() {
-    support::rerun::alone("making::a_pool_starts_no_thread_unless_it_is_asked_for_an_idle_timeout", || {
+    rerun::alone("making::a_pool_starts_no_thread_unless_it_is_asked_for_an_idle_timeout", || {
         if !has_processes() {
             return;
         }
-        let before = support::processes::threads();
+        let before = processes::threads();
         let pool = spawn(builder().size(2).spare(1).max_calls(1).max_age(Duration::ZERO));
         drop(pool.take().unwrap());
         drop(pool.take().unwrap());
-        assert_eq!(support::processes::threads(), before);
+        assert_eq!(processes::threads(), before);
         let watched = spawn(builder().size(1).idle_timeout(Duration::from_secs(3600)));
-        assert_eq!(support::processes::threads(), before + 1);
+        assert_eq!(processes::threads(), before + 1);
         drop(watched);
-        assert_eq!(support::processes::threads(), before, "it ends with its pool");
+        assert_eq!(processes::threads(), before, "it ends with its pool");
         drop(pool);
     });
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use worker_core::CallError;
 
 use super::{WorkerFrontend, kill, restarting};
+use crate::support::executors::one_thread;
 use crate::support::watchdog;
 
 #[test]
@@ -60,7 +61,7 @@ fn a_listener_that_panics_ends_nothing_else() {
         assert_eq!(worker.add(1).unwrap(), 1);
     }
     // In a task the end is found on a thread that sends for it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     runtime.block_on(async {
         for _ in 0..3 {
             kill(&worker);

@@ -5,7 +5,7 @@
 use std::process;
 
 use super::{CounterFrontend, HolderFrontend, LINKS, over};
-use crate::support::{self, eventually, has_processes, processes, watchdog};
+use crate::support::{eventually, has_processes, processes, rerun, watchdog};
 
 #[test]
 fn a_holder_that_takes_in_no_replies_stops_itself_alone() {
@@ -76,7 +76,7 @@ fn whoever_is_killed_takes_nothing_with_it_but_its_own_calls() {
 #[test]
 fn nothing_is_left_of_frontends_that_came_and_went() {
     let _watchdog = watchdog();
-    support::rerun::alone("faults::nothing_is_left_of_frontends_that_came_and_went", || {
+    rerun::alone("faults::nothing_is_left_of_frontends_that_came_and_went", || {
         if !has_processes() {
             return;
         }
