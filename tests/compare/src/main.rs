@@ -122,7 +122,7 @@ fn run(options: &Options) -> Outcome<()> {
     drop(contenders);
     peers::iceoryx::clean_up()?;
     if let Some(path) = &options.svg {
-        plot::write(path, &rows, &machine)?;
+        plot::write(path, &rows, &machine, options.quick)?;
         println!("the picture: {}", path.display());
     }
     if let Some(path) = &options.markdown {

@@ -130,6 +130,18 @@ impl Row {
         }
     }
 
+    /// How many times ours the goal would let us take: below 1, it is missed.
+    pub fn allowed(&self) -> Option<f64> {
+        let most = match self.goal {
+            Goal::TimesBare(most) | Goal::TimesSleeping(most) | Goal::Times(most, _) => {
+                return Some(most / self.cost(self.rival()?)?);
+            }
+            Goal::AtMost(most) | Goal::AtLeast(most) => most,
+            Goal::None => return None,
+        };
+        self.ratio(most)
+    }
+
     /// What is to be said of the goal.
     fn verdict(&self) -> Option<String> {
         let (wanted, met) = (self.wanted()?, if self.is_met()? { "met" } else { "missed" });
@@ -160,8 +172,17 @@ impl Row {
         Some(format!("ahead of ours: {} ({:.2})", best.name, self.ratio(best.series.median())?))
     }
 
+    /// Smallest and largest of our own rounds, as ratios to their median.
+    pub fn own_spread(&self) -> Option<(f64, f64)> {
+        let rounds = self.ours()?.series.0.iter();
+        let ratios: Vec<f64> = rounds.filter_map(|&round| self.ratio(round)).collect();
+        let least = ratios.iter().copied().reduce(f64::min)?;
+        let most = ratios.iter().copied().reduce(f64::max)?;
+        Some((least, most)).filter(|_| ratios.len() > 1)
+    }
+
     /// Smallest and largest ratio to ours, round by round.
-    fn spread(&self, cell: &Cell) -> Option<(f64, f64)> {
+    pub fn spread(&self, cell: &Cell) -> Option<(f64, f64)> {
         let ours = self.ours()?;
         let ratios = ours
             .series
