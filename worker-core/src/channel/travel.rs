@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::end::End;
 use super::receiver::Receiver;
 use super::sender::Sender;
-use crate::wire::descriptor::{Arrived, Lent};
 use crate::wire::descriptors::note_leaving;
+use crate::wire::lent::{Arrived, Lent};
 use crate::wire::reason::not_encoded;
 
 impl<T> Serialize for Sender<T> {
