@@ -55,7 +55,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::lent::{Arrived, Lent};
+pub use super::lent::{Arrived, Lent};
 
 /// Encodes a field that owns descriptors; for `#[serde(with = "worker_core::descriptor")]`.
 ///
