@@ -1,21 +1,28 @@
-//! What a user's build takes in with the runtime is what `docs/expansion.md` lists, and no more.
-//! Not here: features, which are chosen.
-//! Layer: reads the page and asks cargo.
+//! What a user's build takes in with the runtime is what `docs/expansion.md` lists, and no more; and nothing of it needs
+//! a later compiler than the README says.
+//! Not here: what of the standard library is used, which clippy knows (`incompatible_msrv`).
+//! Layer: reads the pages and asks cargo.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::{env, fs};
 
+/// What a program prints.
+fn output_of(command: &mut Command) -> String {
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
 /// The names that cargo lists for edges of these kinds.
 fn tree(edges: &str) -> BTreeSet<String> {
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["tree", "--package=worker-core", "--offline", "--locked", "--prefix=none", "--format={p}"])
-        .args(["--edges", edges])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let package = ["tree", "--package=worker-core", "--offline", "--locked"];
+    let text =
+        output_of(cargo().args(package).args(["--prefix=none", "--format={p}"]).args(["--edges", edges]));
     let name = |line: &str| line.split_whitespace().next().map(str::to_owned);
     text.lines().filter_map(name).filter(|name| name != "worker-core").collect()
 }
@@ -36,4 +43,37 @@ fn a_build_depends_on_what_is_listed() {
     let at_run_time: BTreeSet<&str> = at_run_time.iter().map(String::as_str).collect();
     assert_eq!(at_run_time, listed(&page, "at run time:"));
     assert_eq!(at_compile_time, listed(&page, "at compile time:"));
+}
+
+/// A version as numbers, the parts that are left out as zero.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split('.').map(|part| part.parse().expect("a number"));
+    [(); 3].map(|()| parts.next().unwrap_or(0))
+}
+
+#[test]
+fn no_dependency_needs_a_later_compiler_than_is_promised() {
+    const PROMISED: &str = env!("CARGO_PKG_RUST_VERSION");
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    assert!(readme.contains(&format!("Rust {PROMISED} or later")), "the README names another version");
+    let told = output_of(Command::new("rustc").arg("-vV"));
+    let host = told.lines().find_map(|line| line.strip_prefix("host: ")).expect("the host");
+    // Of this platform alone: what others need may not be here.
+    let metadata = output_of(cargo().args([
+        "metadata",
+        "--format-version=1",
+        "--offline",
+        "--locked",
+        "--filter-platform",
+        host,
+    ]));
+    // Each package begins with its id, and names the version that it needs behind that, if it names any.
+    let needs = metadata.split("\"id\":\"").filter_map(|package| {
+        let (_, needed) = package.split_once("\"rust_version\":\"")?;
+        Some((package.split('"').next()?, needed.split('"').next()?))
+    });
+    let needs: Vec<_> = needs.collect();
+    assert!(needs.iter().any(|(id, _)| id.contains("#tokio@")), "{needs:?}");
+    let later: Vec<_> = needs.iter().filter(|(_, needed)| version(needed) > version(PROMISED)).collect();
+    assert!(later.is_empty(), "later than {PROMISED}: {later:?}");
 }
