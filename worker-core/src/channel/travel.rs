@@ -1,6 +1,6 @@
 //! Ends of channels as values of messages: senders are cloned, the receiver moves.
 //! Not here: carrying descriptors (`wire::descriptors`).
-//! Layer 6: over `sender` and `receiver`.
+//! Layer 5: over `sender` and `receiver`.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
