@@ -4,13 +4,12 @@
 
 mod support;
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
+use support::executors::block_on;
 use support::{eventually, has_processes, rerun, watchdog};
 use worker_core::{Builder, CallError, Link, process_actor};
 
@@ -41,26 +40,6 @@ impl Clerk {
 
 fn clerk(link: Link) -> ClerkFrontend {
     ClerkFrontend::spawn_with(&Builder::new().link(link)).unwrap()
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// The smallest executor there is.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        thread::park();
-    }
 }
 
 /// Threads of the library in this program, by name.

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
+use support::executors::one_thread;
 use support::{eventually, has_processes, watchdog};
 use tokio::sync::Notify;
 use worker_core::{Builder, CallError, Context, Link, Registration, Sender, channel, process_actor};
@@ -188,7 +189,7 @@ fn both_sides_are_async() {
     let _watchdog = watchdog();
     for link in LINKS {
         let station = station(link);
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        one_thread().block_on(async {
             let waiting: Vec<_> = (0..1000).map(|number| station.wait_async(number)).collect();
             while station.waiting_async().await.unwrap() < 1000 {}
             station.open_async().await.unwrap();

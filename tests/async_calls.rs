@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::executors::one_thread;
 use support::{eventually, has_processes, processes, rerun, watchdog};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -72,10 +73,6 @@ impl Clerk {
 
 fn clerk(link: Link) -> ClerkFrontend {
     ClerkFrontend::spawn_with(&Builder::new().link(link)).unwrap()
-}
-
-fn one_thread() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn many_threads() -> Runtime {

@@ -8,8 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use feed::FeedFrontend;
+use support::executors::one_thread;
+use support::streams::{all, ends_at_the_sixth, panics_after};
 use support::{has_processes, watchdog};
-use worker_core::{Builder, CallError, Link, Stream};
+use worker_core::{Builder, CallError, Link};
 
 const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
 
@@ -22,6 +24,8 @@ mod feed {
     use futures_util::stream::{self, Stream, StreamExt};
     use tokio::sync::Notify;
     use worker_core::process_actor;
+
+    use crate::support::streams::Even;
 
     /// Yields, polled and unpolled.
     pub struct Feed {
@@ -36,20 +40,6 @@ mod feed {
     impl Drop for Ending {
         fn drop(&mut self) {
             self.0.set(self.0.get() + 1);
-        }
-    }
-
-    /// A value that cannot be encoded if it is odd.
-    #[derive(Debug, PartialEq, serde::Deserialize)]
-    pub struct Even(u64);
-
-    impl serde::Serialize for Even {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            if self.0.is_multiple_of(2) {
-                serializer.serialize_newtype_struct("Even", &self.0)
-            } else {
-                Err(serde::ser::Error::custom("it is odd"))
-            }
         }
     }
 
@@ -121,7 +111,7 @@ mod feed {
         }
 
         pub fn evens(&self) -> impl Stream<Item = Even> {
-            stream::iter(0..).map(|number| Even(if number == 5 { 5 } else { number * 2 }))
+            stream::iter(0..).map(Even::until_the_sixth)
         }
 
         pub fn dying(&self, after: u64) -> impl Stream<Item = u64> {
@@ -151,10 +141,6 @@ fn feed(link: Link) -> FeedFrontend {
     FeedFrontend::spawn_with(&Builder::new().link(link)).unwrap()
 }
 
-fn all<T: serde::de::DeserializeOwned + 'static>(items: Result<Stream<T>, CallError>) -> Vec<T> {
-    items.unwrap().collect::<Result<_, _>>().unwrap()
-}
-
 #[test]
 fn every_item_arrives_once_and_in_order() {
     let _watchdog = watchdog();
@@ -175,7 +161,7 @@ fn every_item_arrives_once_and_in_order() {
 #[test]
 fn both_sides_are_async() {
     let _watchdog = watchdog();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     for link in LINKS {
         let feed = feed(link);
         runtime.block_on(async {
@@ -277,28 +263,11 @@ fn errors_come_last_and_once() {
     let _watchdog = watchdog();
     for link in LINKS {
         let feed = feed(link);
-        let mut failing = feed.failing(300).unwrap();
-        assert!((0..300).all(|number| failing.next() == Some(Ok(number))));
-        match failing.next() {
-            Some(Err(CallError::Panicked(report))) => assert_eq!(report.message, "no more than 300"),
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(failing.next(), None);
+        panics_after(300, "no more than 300", feed.failing(300).unwrap());
         for after_a_while in [false, true] {
-            let mut refused = feed.refuse(after_a_while).unwrap();
-            match refused.next() {
-                Some(Err(CallError::Panicked(report))) => assert_eq!(report.message, "before the first"),
-                other => panic!("{other:?}"),
-            }
-            assert_eq!(refused.next(), None);
+            panics_after(0, "before the first", feed.refuse(after_a_while).unwrap());
         }
-        let mut evens = feed.evens().unwrap();
-        assert!((0..5).all(|_| evens.next().unwrap().is_ok()));
-        match evens.next() {
-            Some(Err(CallError::Encode(error))) => assert!(error.to_string().contains("Even"), "{error}"),
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(evens.next(), None);
+        ends_at_the_sixth(feed.evens().unwrap());
         assert_eq!(all(feed.numbers(3)), [0, 1, 2], "the actor lives on");
     }
 }

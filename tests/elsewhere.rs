@@ -1,5 +1,5 @@
 //! The attribute in a user's own package: the runtime under another name, in the editions that users have.
-//! Not here: what can be shown in this workspace (`worker-macros/tests/surroundings.rs`).
+//! Not here: what can be shown in this workspace (`worker-macros/tests/strict`).
 //! Layer: a program of its own, which runs cargo on packages that it writes.
 
 #[path = "support/package.rs"]

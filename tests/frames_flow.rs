@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use support::executors::one_thread;
 use support::{eventually, processes, watchdog};
 use worker_core::frames::{self, FrameReader, FrameWriter, Layout, Overflow, RecvError, WriteError};
 use worker_core::{Builder, CallError, Link, Restart, process_actor};
@@ -38,7 +39,7 @@ fn a_task_reads_frames_and_other_tasks_go_on_meanwhile() {
     let layout = Layout::new(SHAPE).slots(3).overflow(Overflow::Block);
     let (writer, reader) = frames::ring_with_metadata::<u32, u64>(layout).unwrap();
     let source = SourceFrontend::spawn(writer).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     runtime.block_on(tokio::task::LocalSet::new().run_until(async {
         let reading = tokio::task::spawn_local(async move {
             let mut numbers = Vec::new();
@@ -303,7 +304,7 @@ fn a_stream_gives_frames_that_outlive_it_and_other_tasks_go_on_meanwhile() {
     let layout = Layout::new(SHAPE).slots(COUNT as usize + 1).overflow(Overflow::Block);
     let (writer, reader) = frames::ring_with_metadata::<u32, u64>(layout).unwrap();
     let source = SourceFrontend::spawn(writer).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     let frames = runtime.block_on(tokio::task::LocalSet::new().run_until(async {
         let frames =
             tokio::task::spawn_local(async move { reader.into_stream().unwrap().collect::<Vec<_>>().await });
@@ -322,7 +323,7 @@ fn a_stream_gives_frames_that_outlive_it_and_other_tasks_go_on_meanwhile() {
 fn a_stream_gives_slots_back_as_its_frames_are_dropped() {
     let _watchdog = watchdog();
     let (mut writer, reader) = ring(Overflow::Block);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     runtime.block_on(async {
         let mut frames = reader.into_stream().unwrap();
         for number in 1..=4 {

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use support::executors::one_thread;
+use support::streams::{Even, ends_at_the_sixth, panics_after};
 use support::{has_processes, watchdog};
 use worker_core::{Builder, CallError, Link, OnTimeout, Receiver, Sender, channel, process_actor};
 
@@ -44,20 +46,6 @@ impl Drop for Numbers<'_> {
     }
 }
 
-/// A value that cannot be encoded if it is odd.
-#[derive(Debug, PartialEq, serde::Deserialize)]
-pub struct Even(u64);
-
-impl serde::Serialize for Even {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_multiple_of(2) {
-            serializer.serialize_newtype_struct("Even", &self.0)
-        } else {
-            Err(serde::ser::Error::custom("it is odd"))
-        }
-    }
-}
-
 #[process_actor]
 impl Source {
     pub fn new() -> Self {
@@ -79,7 +67,7 @@ impl Source {
     }
 
     pub fn evens(&self) -> impl Iterator<Item = Even> {
-        (0..).map(|number| Even(if number == 5 { 5 } else { number * 2 }))
+        (0..).map(Even::until_the_sixth)
     }
 
     pub fn dying(&self, after: u64) -> impl Iterator<Item = u64> {
@@ -174,25 +162,9 @@ fn errors_come_last_and_once() {
     let _watchdog = watchdog();
     for link in LINKS {
         let source = source(link);
-        let mut failing = source.failing(300).unwrap();
-        for number in 0..300 {
-            assert_eq!(failing.next(), Some(Ok(number)));
-        }
-        match failing.next() {
-            Some(Err(CallError::Panicked(report))) => assert_eq!(report.message, "no more than 300"),
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(failing.next(), None);
-        let mut evens = source.evens().unwrap();
-        assert!((0..5).all(|_| evens.next().unwrap().is_ok()));
-        match evens.next() {
-            Some(Err(CallError::Encode(error))) => {
-                assert!(error.to_string().contains("Even"), "{error}")
-            }
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(evens.next(), None);
-        assert!(matches!(source.refuse().unwrap().next(), Some(Err(CallError::Panicked(_)))));
+        panics_after(300, "no more than 300", source.failing(300).unwrap());
+        panics_after(0, "before the first", source.refuse().unwrap());
+        ends_at_the_sixth(source.evens().unwrap());
         assert_eq!(source.numbers(3).unwrap().count(), 3, "the actor lives on");
     }
 }
@@ -265,7 +237,7 @@ fn threads_stream_from_one_actor_in_turn() {
 #[test]
 fn a_stream_is_awaited() {
     let _watchdog = watchdog();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     for link in LINKS {
         let source = source(link);
         runtime.block_on(async {
@@ -295,7 +267,7 @@ fn a_stream_is_awaited() {
 #[test]
 fn a_task_that_always_has_an_item_lets_others_run() {
     let _watchdog = watchdog();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     for link in LINKS {
         let source = source(link);
         runtime.block_on(async {
@@ -323,19 +295,18 @@ fn a_task_that_always_has_an_item_lets_others_run() {
 #[test]
 fn a_stream_goes_on_in_another_runtime_when_the_first_is_gone_or_rests() {
     let _watchdog = watchdog();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let moment = Duration::from_millis(5);
     for first_is_gone in [true, false] {
         let source = source(Link::SharedMemory);
         let (sender, gate) = channel().unwrap();
         let mut gated = source.gated(gate).unwrap();
-        let first = runtime();
+        let first = one_thread();
         first.block_on(async {
             // Registered there, for there is nothing yet.
             assert!(tokio::time::timeout(moment, gated.next_async()).await.is_err());
         });
         let _rests = (!first_is_gone).then_some(first);
-        runtime().block_on(async {
+        one_thread().block_on(async {
             assert!(tokio::time::timeout(moment, gated.next_async()).await.is_err());
             for number in 0..10 {
                 let (item, sent) = tokio::join!(gated.next_async(), async {
@@ -370,7 +341,7 @@ fn a_million_items_come_through_a_stream() {
 #[test]
 fn a_million_items_of_a_stream_are_awaited() {
     let _watchdog = watchdog();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = one_thread();
     let source = source(Link::SharedMemory);
     let (mut count, mut sum) = (0, 0);
     runtime.block_on(async {

@@ -1,10 +1,12 @@
-//! What several test files need: a watchdog, a look at processes, and a program run again alone.
+//! What several test files need: a watchdog, a look at processes, a program run again alone, executors.
 //! Not here: any actor; each file has its own.
 //! Layer: tests only.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub(crate) mod executors;
 pub(crate) mod processes;
 pub(crate) mod rerun;
+pub(crate) mod streams;
 
 use std::io::{Write, stderr};
 use std::path::PathBuf;

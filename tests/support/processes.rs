@@ -1,5 +1,5 @@
 //! Processes, descriptors and mappings, as `/proc` shows them.
-//! Not here: waiting for any of it to change (`eventually`).
+//! Not here: what the tests do with them.
 //! Layer: tests only.
 
 use std::collections::{BTreeSet, HashMap};
@@ -7,6 +7,8 @@ use std::fs;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use super::eventually;
 
 /// One line of the process table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +130,20 @@ pub(crate) fn link_inodes() -> BTreeSet<u64> {
 /// Threads of this process.
 pub(crate) fn threads() -> usize {
     fs::read_dir("/proc/self/task").expect("/proc is there").count()
+}
+
+/// Does the same again and again, and sees that after the last time this process holds just what it held after the
+/// first, its fork server beside it: no process, descriptor, mapping or thread more. For a process that does nothing else.
+pub(crate) fn rounds_leave_nothing(rounds: usize, round: impl Fn()) {
+    let backends = || descendants(std::process::id()).len() - 1;
+    let held = || (backends(), descriptors().len(), shared_mappings(), threads());
+    round();
+    eventually("the backends of the first round are gone", || backends() == 0);
+    let before = held();
+    for _ in 0..rounds {
+        round();
+    }
+    eventually("nothing more is held than after the first round", || held() == before);
 }
 
 /// The fork server of a process, if it has one.

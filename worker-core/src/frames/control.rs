@@ -1,6 +1,6 @@
 //! What lies where in the control part of a ring, and the words that both sides touch.
 //! Not here: who may write which word when (`writing`, `reading`, `registry`).
-//! Layer 6: pure numbers, and one trait over atomics.
+//! Layer 6: pure numbers, and one trait over atomics, that of `ring` made wider.
 //!
 //! | word | unit | writer | reader |
 //! | --- | --- | --- | --- |
@@ -21,23 +21,20 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::ring::Memory;
+
 /// Most reading ends of one ring: each has a bit in the word of every slot.
 pub(super) const READERS_MAX: usize = 32;
 /// Most slots: an index entry has 16 bits for the number of one.
 pub(super) const SLOTS_MAX: usize = 1 << 16;
 const SLOT_BITS: u32 = 16;
 
-/// The atomic words of the control part, by byte offset.
-pub(super) trait Words {
-    fn load(&self, offset_bytes: usize, order: Ordering) -> u64;
-    fn store(&self, offset_bytes: usize, value: u64, order: Ordering);
-    fn swap(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64;
+/// The atomic words of the control part, by byte offset: those of a ring of records, and what only frames need.
+pub(super) trait Words: Memory {
     fn add(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64;
-    fn or(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64;
     fn and(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64;
     /// Gives whether it was exchanged. A failure is relaxed.
     fn exchange(&self, offset_bytes: usize, from: u64, to: u64, order: Ordering) -> bool;
-    fn fence(&self);
 }
 
 /// Offsets of the words, for one number of slots and of reading ends.

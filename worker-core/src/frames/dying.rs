@@ -12,6 +12,7 @@ use super::control::{Control, Words};
 use super::reading::Reading;
 use super::registry::{self, Start};
 use super::writing::Writing;
+use crate::ring::Memory;
 
 const SLOTS: usize = 3;
 const READERS: usize = 3;
@@ -84,7 +85,7 @@ impl Mortal {
     }
 }
 
-impl Words for Mortal {
+impl Memory for Mortal {
     fn load(&self, offset_bytes: usize, order: Ordering) -> u64 {
         self.word(offset_bytes).load(order)
     }
@@ -94,20 +95,23 @@ impl Words for Mortal {
     fn swap(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
         self.word(offset_bytes).swap(value, order)
     }
-    fn add(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
-        self.word(offset_bytes).fetch_add(value, order)
-    }
     fn or(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64 {
         self.word(offset_bytes).fetch_or(bits, order)
+    }
+    fn fence(&self) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+impl Words for Mortal {
+    fn add(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
+        self.word(offset_bytes).fetch_add(value, order)
     }
     fn and(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64 {
         self.word(offset_bytes).fetch_and(bits, order)
     }
     fn exchange(&self, offset_bytes: usize, from: u64, to: u64, order: Ordering) -> bool {
         self.word(offset_bytes).compare_exchange(from, to, order, Ordering::Relaxed).is_ok()
-    }
-    fn fence(&self) {
-        fence(Ordering::SeqCst);
     }
 }
 

@@ -10,11 +10,11 @@ use std::{fmt, io};
 use bytemuck::Pod;
 use nix::errno::Errno;
 
-use super::control::Words;
 use super::header;
 use super::layout::{HEADER_BYTES, Layout, Sizes, TypeSize};
 use super::slots::Slots;
 use super::writer::Counts;
+use crate::ring::Memory;
 use crate::sys::errno_of;
 use crate::sys::held::Held;
 use crate::sys::limits;
@@ -112,7 +112,7 @@ impl<T: Pod, M: Pod> Mapped<T, M> {
         }
         let control = &self.sizes.control;
         // Relaxed: counts, looked at from afar.
-        let load = |offset_bytes| Words::load(&self.words, offset_bytes, Ordering::Relaxed);
+        let load = |offset_bytes| Memory::load(&self.words, offset_bytes, Ordering::Relaxed);
         Counts {
             published: load(control.newest()),
             dropped: load(control.dropped()),

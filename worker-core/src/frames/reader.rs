@@ -17,7 +17,6 @@ use std::{fmt, io};
 
 use bytemuck::Pod;
 
-use super::control::Words;
 use super::doorkeeper::Registrar;
 use super::errors::RecvError;
 use super::layout::Overflow;
@@ -25,6 +24,7 @@ use super::memory::Mapped;
 use super::reading::{Borrowed, Reading};
 use super::registry::{self, Start};
 use super::writer::Counts;
+use crate::ring::Memory;
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Sleeper, Wake};
 use crate::sys::held::Held;
@@ -331,7 +331,7 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
             return 0;
         }
         // Relaxed: a count that this end alone writes.
-        Words::load(&self.mapped.words, offset_bytes, Ordering::Relaxed)
+        Memory::load(&self.mapped.words, offset_bytes, Ordering::Relaxed)
     }
 }
 

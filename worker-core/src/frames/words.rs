@@ -1,5 +1,5 @@
 //! The control words of a ring in real shared memory.
-//! Not here: which word means what (`control`).
+//! Not here: which word means what (`control`), and what rings of records do with words (`sys::memory`).
 //! Layer 6: over `sys::memory`.
 
 use std::sync::atomic::Ordering;
@@ -9,28 +9,8 @@ use crate::sys::memory::SharedMemory;
 
 impl Words for SharedMemory {
     #[inline]
-    fn load(&self, offset_bytes: usize, order: Ordering) -> u64 {
-        self.word(offset_bytes).load(order)
-    }
-
-    #[inline]
-    fn store(&self, offset_bytes: usize, value: u64, order: Ordering) {
-        self.word(offset_bytes).store(value, order);
-    }
-
-    #[inline]
-    fn swap(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
-        self.word(offset_bytes).swap(value, order)
-    }
-
-    #[inline]
     fn add(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
         self.word(offset_bytes).fetch_add(value, order)
-    }
-
-    #[inline]
-    fn or(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64 {
-        self.word(offset_bytes).fetch_or(bits, order)
     }
 
     #[inline]
@@ -42,10 +22,5 @@ impl Words for SharedMemory {
     fn exchange(&self, offset_bytes: usize, from: u64, to: u64, order: Ordering) -> bool {
         // Relaxed on failure: nothing is concluded from it but that the word is another.
         self.word(offset_bytes).compare_exchange(from, to, order, Ordering::Relaxed).is_ok()
-    }
-
-    #[inline]
-    fn fence(&self) {
-        std::sync::atomic::fence(Ordering::SeqCst);
     }
 }

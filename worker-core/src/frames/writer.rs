@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Pod;
 
-use super::control::Words;
 use super::doorkeeper::Doorkeeper;
 use super::errors::WriteError;
 use super::layout::Overflow;
 use super::memory::Mapped;
 use super::writing::Writing;
+use crate::ring::Memory;
 use crate::sys::clock::Moment;
 
 /// How many frames pass between two looks for dead readers, which do not show otherwise.

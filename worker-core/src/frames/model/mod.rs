@@ -16,10 +16,11 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 
 use super::Overflow;
-use super::control::{Control, Words};
+use super::control::Control;
 use super::reading::Reading;
 use super::registry::{self, Start};
 use super::writing::Writing;
+use crate::ring::Memory;
 use weakened::{Access, Modelled};
 
 /// The orderings that a model goes without.

@@ -9,6 +9,7 @@ use loom::sync::atomic::{AtomicU64, fence};
 use loom::thread::{self, ThreadId};
 
 use super::super::control::{Control, Words};
+use crate::ring::Memory;
 
 /// One side of a pair in the table of `frames`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Modelled {
     }
 }
 
-impl Words for Modelled {
+impl Memory for Modelled {
     fn load(&self, offset_bytes: usize, order: Ordering) -> u64 {
         let access = match offset_bytes {
             at if at == self.control.newest() => Some(Access::NewestAcquire),
@@ -101,16 +102,25 @@ impl Words for Modelled {
         self.word(offset_bytes).swap(value, order)
     }
 
-    fn add(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
-        let access = (offset_bytes == self.control.attachments()).then_some(Access::AttachedRelease);
-        self.word(offset_bytes).fetch_add(value, self.order(access, order))
-    }
-
     fn or(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64 {
         if offset_bytes == self.control.sleepers() {
             self.note_sleeper();
         }
         self.word(offset_bytes).fetch_or(bits, order)
+    }
+
+    fn fence(&self) {
+        let sleeps = self.sleepers.lock().expect("nobody panics here").contains(&thread::current().id());
+        if !self.weak.contains(if sleeps { &Access::SleeperFence } else { &Access::WakerFence }) {
+            fence(Ordering::SeqCst);
+        }
+    }
+}
+
+impl Words for Modelled {
+    fn add(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
+        let access = (offset_bytes == self.control.attachments()).then_some(Access::AttachedRelease);
+        self.word(offset_bytes).fetch_add(value, self.order(access, order))
     }
 
     fn and(&self, offset_bytes: usize, bits: u64, order: Ordering) -> u64 {
@@ -127,12 +137,5 @@ impl Words for Modelled {
         };
         let order = self.order(access, order);
         self.word(offset_bytes).compare_exchange(from, to, order, Ordering::Relaxed).is_ok()
-    }
-
-    fn fence(&self) {
-        let sleeps = self.sleepers.lock().expect("nobody panics here").contains(&thread::current().id());
-        if !self.weak.contains(if sleeps { &Access::SleeperFence } else { &Access::WakerFence }) {
-            fence(Ordering::SeqCst);
-        }
     }
 }

@@ -1,16 +1,5 @@
 //! What travels, with a process at the other end: arguments, replies, and types chosen at the call.
-#![deny(warnings, missing_docs, unsafe_code, unused_qualifications, unused_lifetimes)]
-#![deny(single_use_lifetimes, elided_lifetimes_in_paths, trivial_casts, unreachable_pub)]
-#![deny(clippy::pedantic)]
-#![allow(
-    missing_debug_implementations,
-    clippy::must_use_candidate,
-    clippy::unused_self,
-    clippy::needless_pass_by_value,
-    clippy::new_without_default,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "about the users' types here, not about what is generated"
-)]
+//! Not here: odd ones (`odd_types`).
 
 /// Every way in which an argument travels.
 pub mod arguments {

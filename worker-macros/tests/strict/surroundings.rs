@@ -1,16 +1,5 @@
 //! Actors in the surroundings that break macros: each module is one, and compiling it is most of the test.
-#![deny(warnings, missing_docs, unsafe_code, unused_qualifications, unused_lifetimes)]
-#![deny(single_use_lifetimes, elided_lifetimes_in_paths, trivial_casts, unreachable_pub)]
-#![deny(clippy::pedantic)]
-#![allow(
-    missing_debug_implementations,
-    clippy::must_use_candidate,
-    clippy::unused_self,
-    clippy::needless_pass_by_value,
-    clippy::new_without_default,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "about the users' types here, not about what is generated"
-)]
+//! Not here: odd names and types in ordinary surroundings (`odd_names`, `odd_types`).
 
 /// No prelude, and the user's own types under its names.
 pub mod bare {
@@ -63,7 +52,7 @@ pub mod macros {
             /// Adds.
             $vis struct $name($ty);
 
-            #[again::runtime::process_actor(crate = $crate::macros::again::runtime)]
+            #[again::runtime::process_actor(crate = $crate::surroundings::macros::again::runtime)]
             impl $name {
                 /// Makes one.
                 $vis fn new(start: $ty) -> Self {
@@ -193,7 +182,7 @@ pub mod inside {
         let local = LocalFrontend::spawn()?;
         local.log("b")?;
         assert_eq!(local.seen()?, ["Local", "b"]);
-        local.stop()?;
+        assert!(local.stop()?.is_clean());
         assert_eq!(Local::new().seen(), Vec::<String>::new());
         Ok(())
     }

@@ -1,17 +1,7 @@
 //! Odd types: parameters named like those of generated code, and arguments and replies of every shape.
-//! Not here: odd names (`odd_names.rs`).
+//! Not here: odd names (`odd_names`).
 //! Each value goes to a process and back.
-#![deny(warnings, missing_docs, unsafe_code, unused_qualifications, unused_lifetimes, unused_results)]
-#![deny(single_use_lifetimes, redundant_lifetimes, let_underscore_drop, unnameable_types, unreachable_pub)]
-#![deny(explicit_outlives_requirements, trivial_numeric_casts, absolute_paths_not_starting_with_crate)]
-#![deny(clippy::pedantic)]
 #![allow(
-    missing_debug_implementations,
-    clippy::must_use_candidate,
-    clippy::unused_self,
-    clippy::needless_pass_by_value,
-    clippy::new_without_default,
-    clippy::trivially_copy_pass_by_ref,
     clippy::many_single_char_names,
     clippy::too_many_arguments,
     clippy::ref_option,
@@ -31,8 +21,6 @@
     clippy::cloned_ref_to_slice_refs,
     reason = "about the users' types here, not about what is generated"
 )]
-
-extern crate worker_core as rt;
 
 /// Parameters named like those of generated code.
 pub mod parameters {
