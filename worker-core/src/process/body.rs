@@ -289,12 +289,18 @@ impl Body {
         clock::later(*self.asked.get_or_init(Instant::now), self.stop_timeout)
     }
 
-    /// Waits until the fork server has said whether there is a process.
+    /// Waits until the fork server has said whether there is a process. Whoever waits for the constructor has done so.
     pub(crate) fn wait_born(&self) -> Result<(), Refused> {
+        self.keeper.begun();
         match (self.birth(), self.failure.get()) {
             (Ok(_), None) => Ok(()),
             (Err(refusal), _) | (_, Some(refusal)) => Err(refusal.clone().into()),
         }
+    }
+
+    /// Notes that the constructor has run, or that nobody waits for it any longer.
+    pub(crate) fn begun(&self) {
+        self.keeper.begun();
     }
 
     fn birth(&self) -> &Result<Birth, Refusal> {

@@ -157,6 +157,7 @@ impl Starting {
             Ok(ticket) => self.life.client.wait(*ticket, deadline),
             Err(_) => Err(Fault::TimedOut),
         });
+        self.life.body.begun();
         let is_circle = matches!(outcome, Err(Fault::Circle(_)));
         let why = match outcome {
             Ok(Outcome { kind: Kind::Returned, .. }) => return Started::Alive,

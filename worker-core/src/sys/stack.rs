@@ -11,13 +11,14 @@
 //!
 //! * K1: the handler calls nothing but what `signal-safety(7)` allows, and touches no memory but its
 //!   arguments, so it may interrupt anything.
-//! * K2: the alternate stack is a static that nothing else uses, and only the main thread has it. Other
-//!   threads have none, so for them the kernel ends the process without the handler.
+//! * K2: the alternate stack is a mapping that nothing else uses and nobody takes away, and only the main thread
+//!   has it. Other threads have none, so for them the kernel ends the process without the handler.
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
+use std::num::NonZeroUsize;
 
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::unistd::Pid;
 
 /// What `comm` says of a process whose stack was used up. No title begins with this byte.
@@ -28,17 +29,16 @@ const ALTERNATE_BYTES: usize = 64 * 1024;
 /// large frames touch every page on the way.
 const NEAR_BYTES: usize = 64 * 1024;
 
-#[repr(align(16))]
-struct AlternateStack(UnsafeCell<[u8; ALTERNATE_BYTES]>);
-
-// SAFETY: K2: only the kernel's signal delivery on one thread ever uses the bytes.
-unsafe impl Sync for AlternateStack {}
-
-static ALTERNATE: AlternateStack = AlternateStack(UnsafeCell::new([0; ALTERNATE_BYTES]));
-
 /// Watches the calling thread, which must be the main one, and that of every later fork.
 pub(crate) fn watch() {
-    let stack = libc::stack_t { ss_sp: ALTERNATE.0.get().cast(), ss_flags: 0, ss_size: ALTERNATE_BYTES };
+    // Not a static: lying between others, it would spread those that a new backend writes over one page more.
+    let length = const { NonZeroUsize::new(ALTERNATE_BYTES).unwrap() };
+    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of ours.
+    let Ok(alternate) = (unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE) }) else {
+        return;
+    };
+    let stack = libc::stack_t { ss_sp: alternate.as_ptr(), ss_flags: 0, ss_size: ALTERNATE_BYTES };
     // SAFETY: K2: the memory lives as long as the process.
     if unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) } != 0 {
         return;

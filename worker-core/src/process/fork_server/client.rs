@@ -121,7 +121,12 @@ impl Slot {
                 }
                 server.command(&command, &descriptors)
             };
-            match if fits_a_spare { server.spares.ask_with(send) } else { send(false) } {
+            let made = if fits_a_spare {
+                server.spares.ask_with(server.spares.note_spawn(), send)
+            } else {
+                send(false)
+            };
+            match made {
                 Ok(()) => return Ok(server),
                 // It was killed: its backends are gone with it, and the next one starts afresh.
                 Err(Errno::EPIPE | Errno::ECONNRESET) if attempts < ATTEMPTS => self.retire(&server),
@@ -145,7 +150,7 @@ impl Slot {
     pub(super) fn server(&self) -> Result<Arc<Server>, NotOrdered> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         match &*current {
-            Some(server) if server.program == getpid() => Ok(Arc::clone(server)),
+            Some(server) if server.is_of_this_process() => Ok(Arc::clone(server)),
             _ => {
                 let server = match self.preload_address()? {
                     None => start(self.executable.as_deref())?,
@@ -173,7 +178,7 @@ impl Slot {
     /// The server that was heard of last, if there is one.
     pub(super) fn running(&self) -> Option<Arc<Server>> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().filter(|server| server.program == getpid()).map(Arc::clone)
+        current.as_ref().filter(|server| server.is_of_this_process()).map(Arc::clone)
     }
 
     fn retire(&self, server: &Arc<Server>) {
@@ -193,6 +198,11 @@ impl Server {
 
     pub(in crate::process) fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// Whether this process is the program that it serves, and no fork of that.
+    pub(super) fn is_of_this_process(&self) -> bool {
+        self.program == getpid()
     }
 
     pub(super) fn command(&self, command: &Command, descriptors: &[BorrowedFd<'_>]) -> nix::Result<()> {

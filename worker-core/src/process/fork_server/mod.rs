@@ -23,7 +23,7 @@ mod spares;
 pub use preloaded::ForkServer;
 
 pub(super) use client::{NotOrdered, Server, slot_for};
-pub(super) use spares::Spare;
+pub(super) use spares::{Spare, Taken};
 
 /// The variable by which a copy of the program knows what it is to be.
 const MARKER: &str = "WORKER_CORE_COPY";

@@ -13,8 +13,13 @@
 //! * K3: each message that asks for a spare is answered by one message. So whoever was promised one may
 //!   wait for it, and there is never more than one. Promised it is only once the message is on its way.
 //! * K4: a spare is asked to run only what the server has found at its place before (A1 of `sys::module`).
+//! * K5: that a spare was taken is told when its constructor has run: told before, the server would wake up between
+//!   the order and the first reply, and where there is one processor for all, fork the next one in between too. Until
+//!   then the server keeps it like one that waits: it ends with the program, and never for want of frontends. So it
+//!   is told at the latest when the last frontend goes.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -77,17 +82,25 @@ pub(in crate::process) struct Orders {
 }
 
 impl Spares {
-    /// Sends a message to the server that asks for a spare too, if one is worth it: `send` is told.
+    /// Notes a spawn; says whether it follows another so closely that a spare is worth it.
+    pub(super) fn note_spawn(&self) -> bool {
+        let now = Instant::now();
+        self.book().last_spawn.replace(now).is_some_and(|last| now - last < LIFE)
+    }
+
+    /// Sends a message to the server that asks for a spare too, if one is worth it and none is due: `send` is told.
     ///
     /// # Errors
     ///
     /// Those of `send`; then nothing was asked for (K3).
-    pub(super) fn ask_with(&self, send: impl FnOnce(bool) -> nix::Result<()>) -> nix::Result<()> {
+    pub(super) fn ask_with(
+        &self,
+        is_worth_it: bool,
+        send: impl FnOnce(bool) -> nix::Result<()>,
+    ) -> nix::Result<()> {
         let asks = {
             let mut book = self.book();
-            let now = Instant::now();
-            let is_soon = book.last_spawn.replace(now).is_some_and(|last| now - last < LIFE);
-            let asks = is_soon && book.asked == Asked::Nothing;
+            let asks = is_worth_it && book.asked == Asked::Nothing;
             if asks {
                 book.asked = Asked::Now;
             }
@@ -176,24 +189,73 @@ impl Orders {
         &self.server
     }
 
-    /// Gives it its order; says whether it has it (K1).
-    pub(in crate::process) fn send(&self, order: &Order, descriptors: &[OwnedFd]) -> bool {
+    /// Gives it its order; says whether it has it (K1), and then what the server is to be told.
+    pub(in crate::process) fn send(self, order: &Order, descriptors: &[OwnedFd]) -> Option<Taken> {
         let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-        if socket::send(self.socket.as_fd(), &protocol::encode(order), &descriptors, true).is_err() {
-            return false;
+        socket::send(self.socket.as_fd(), &protocol::encode(order), &descriptors, true).ok()?;
+        let Self { token, server, .. } = self;
+        let next_is_worth_it = server.spares.note_spawn();
+        let is_told = AtomicBool::new(false);
+        Some(Taken { token, stop_timeout: order.stop_timeout, server, next_is_worth_it, is_told })
+    }
+}
+
+/// That a spare was taken, which its server is told once the constructor has run, or nobody waits for that (K5).
+#[derive(Debug)]
+pub(in crate::process) struct Taken {
+    token: u64,
+    stop_timeout: Duration,
+    server: Arc<Server>,
+    next_is_worth_it: bool,
+    is_told: AtomicBool,
+}
+
+impl Taken {
+    /// Tells the server, the first time.
+    pub(in crate::process) fn tell(&self) {
+        // Relaxed: nothing but this flag depends on it. A fork of the program has a copy of it, and tells nothing.
+        if self.is_told.swap(true, Ordering::Relaxed) || !self.server.is_of_this_process() {
+            return;
         }
         // A server that is gone takes the backend with it, which is found as any end is.
-        let _ = self.server.spares.ask_with(|then_spare| {
-            let stop_timeout = order.stop_timeout;
-            self.server.command(&Command::Taken { token: self.token, stop_timeout, then_spare }, &[])
+        let _ = self.server.spares.ask_with(self.next_is_worth_it, |then_spare| {
+            let Self { token, stop_timeout, .. } = *self;
+            self.server.command(&Command::Taken { token, stop_timeout, then_spare }, &[])
         });
-        true
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.tell();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use nix::unistd::Pid;
+
     use super::*;
+
+    #[test]
+    fn that_a_spare_was_taken_is_told_once_and_at_the_latest_when_nobody_holds_it() {
+        let (ours, theirs) = socket::message_pair().unwrap();
+        let server = Arc::new(Server::new(ours, Pid::this(), None));
+        for tells in [0, 2] {
+            let (server, is_told) = (Arc::clone(&server), AtomicBool::new(false));
+            let taken = Taken { token: tells, stop_timeout: LIFE, server, next_is_worth_it: true, is_told };
+            (0..tells).for_each(|_| taken.tell());
+            drop(taken);
+            let message = socket::receive(theirs.as_fd(), false).unwrap().unwrap();
+            let Some(Command::Taken { token, stop_timeout, then_spare }) = protocol::decode(&message.bytes)
+            else {
+                panic!("something else was told")
+            };
+            // The first asks for a spare; nobody has taken that one when the second is told of (K3).
+            assert_eq!((token, stop_timeout, then_spare), (tells, LIFE, tells == 0));
+            assert_eq!(socket::receive(theirs.as_fd(), false).err(), Some(Errno::EAGAIN));
+        }
+    }
 
     /// Nobody runs it.
     const ENTRY: Entry = |_| 1;
@@ -202,7 +264,7 @@ mod tests {
     fn ask(spares: &Spares, sent: nix::Result<()>) {
         let mut has_asked = false;
         while !has_asked {
-            let result = spares.ask_with(|asks| {
+            let result = spares.ask_with(spares.note_spawn(), |asks| {
                 has_asked = asks;
                 assert!(!spares.take_promise(ENTRY), "nothing has left yet, so nobody may wait for it");
                 if asks { sent } else { Ok(()) }
@@ -233,7 +295,7 @@ mod tests {
             asks_again = asks;
             Ok(())
         };
-        spares.ask_with(note).unwrap();
+        spares.ask_with(true, note).unwrap();
         assert!(!asks_again);
         assert!(spares.take_promise(ENTRY) && !spares.take_promise(ENTRY));
         spares.give_promise_back();

@@ -35,9 +35,8 @@ pub(crate) type Entry = fn(BackendStart) -> i32;
 /// Exit status of a process that could not begin.
 const STATUS_NOT_STARTED: i32 = 70;
 
-/// How much a backend uses of its stack and of its heap before it runs code of the user, roughly.
-const STACK_BYTES: usize = 16 * 1024;
-const HEAP_BYTES: usize = 8 * 1024;
+/// How much a backend uses of its stack before it runs code of the user, roughly.
+const STACK_BYTES: usize = 6 * 1024;
 
 /// Exit status of a backend whose runtime panicked: that of any Rust program.
 const STATUS_PANICKED: i32 = 101;
@@ -128,8 +127,6 @@ fn live(surroundings: Surroundings, mut link: LinkEnd, door: Arc<Beside>, run: R
 pub(in crate::process) fn warm_up() {
     let stack = [0_u8; STACK_BYTES];
     std::hint::black_box(&stack);
-    let heap: Vec<u8> = vec![1; HEAP_BYTES];
-    std::hint::black_box(&heap);
     // The loader's list of modules, and what reads messages.
     let here = CodeAddress::of(warm_up as *const () as usize);
     let _ = here.map(|here| (here.resolve(), protocol::decode::<CodeAddress>(&protocol::encode(&here))));

@@ -18,5 +18,5 @@ pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
     order.surroundings.preload = slot.preload_address()?;
     let server = slot.order(order, &descriptors)?;
     beside.believe(server.pid());
-    Ok(Keeper::Server { server, entry, birth: None })
+    Ok(Keeper::Server { server, entry, birth: None, taken: None })
 }

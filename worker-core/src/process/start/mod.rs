@@ -23,7 +23,7 @@ use nix::fcntl::OFlag;
 
 use super::body::{Birth, Body};
 use super::builder::Builder;
-use super::fork_server::Server;
+use super::fork_server::{Server, Taken};
 use super::protocol::{Order, Surroundings, Task};
 use crate::calls::{Client, identity, waits};
 use crate::link::beside::Beside;
@@ -70,6 +70,8 @@ pub(super) enum Keeper {
         entry: Entry,
         /// Of one that was forked ahead, the birth is known.
         birth: Option<Birth>,
+        /// And the server may not know yet that it was taken.
+        taken: Option<Taken>,
     },
     Watcher(fork::Watcher),
     /// Somebody else made it, and looks after it.
@@ -104,6 +106,13 @@ impl Keeper {
             Self::Thread(end) => {
                 Some(Birth { pid: std::process::id(), pidfd: end.take_descriptor()?.into() })
             }
+        }
+    }
+
+    /// The constructor has run, or nobody waits for that.
+    pub(super) fn begun(&self) {
+        if let Self::Server { taken: Some(taken), .. } = self {
+            taken.tell();
         }
     }
 

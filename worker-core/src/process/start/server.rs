@@ -20,7 +20,7 @@ pub(super) fn start(backend: NewBackend<'_>) -> Result<Keeper, Refused> {
     let server = slot.order(order, &descriptors)?;
     beside.believe(server.pid());
     // Our copies of the other ends go here, or the end of the backend would never show on ours.
-    Ok(Keeper::Server { server, entry, birth: None })
+    Ok(Keeper::Server { server, entry, birth: None, taken: None })
 }
 
 /// Gives the order to a process that the fork server has forked ahead; `None` if there is none for it.
@@ -44,12 +44,10 @@ pub(super) fn start_in_spare(
     let Prepared { name, id, held, surroundings, descriptors } =
         prepare(builder, type_name, &mut ours, &beside)?;
     let order = order(builder, entry, LinkKind::Shared, surroundings, false)?;
-    if !orders.send(&order, &descriptors) {
-        // Its time was over just now.
-        return Ok(None);
-    }
+    // Without it, its time was over just now.
+    let Some(taken) = orders.send(&order, &descriptors) else { return Ok(None) };
     let birth = Some(Birth { pid, pidfd: pidfd.into() });
-    let keeper = Keeper::Server { server, entry, birth };
+    let keeper = Keeper::Server { server, entry, birth, taken: Some(taken) };
     let herald = Herald::of(&ours);
     Ok(Some(connect(Body::new(name, id, builder, beside, herald, keeper, held), ours)))
 }

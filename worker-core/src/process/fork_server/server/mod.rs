@@ -27,6 +27,7 @@ pub(in crate::process) use roles::{run, run_preloaded, watch_one};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -38,6 +39,7 @@ use nix::unistd::Pid;
 
 use crate::process::protocol::{self, Command, Notice, Refusal};
 use crate::sys::child::Reaped;
+use crate::sys::held::Here;
 use crate::sys::pidfd::PidFd;
 use crate::sys::socket::Message;
 use crate::sys::{child, proc_files, signals, socket};
@@ -90,7 +92,7 @@ struct Server {
 
 impl Server {
     fn new(control: Option<OwnedFd>, program: Option<PidFd>, is_bare: bool) -> nix::Result<Self> {
-        bind_destructors();
+        begin_for_all();
         let events = signals::child_events()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         if let Some(control) = &control {
@@ -304,12 +306,16 @@ impl Server {
     }
 }
 
-/// Has the C library bind what the first thread-local value with a destructor makes it look for.
+/// Does once, for all backends, what would be first done by each (F5).
 ///
-/// It looks for `calloc` through every module then, and in a backend that is a dozen page faults.
-fn bind_destructors() {
+/// Each page that a backend writes becomes its own, and costs it a fault; and the C library looks for `calloc` through
+/// every module when the first thread-local value with a destructor is made, which is a dozen faults more.
+fn begin_for_all() {
     thread_local! {
         static WITH_DESTRUCTOR: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
     WITH_DESTRUCTOR.with(|_| {});
+    // The list of what is done at a fork, and the number of this thread.
+    let _ = Here::now();
+    let _ = thread::current();
 }

@@ -24,8 +24,8 @@ use crate::sys::{child, socket, title};
 /// What `ps` shows of a process that waits for its order.
 const TITLE: &str = "spare-backend";
 
-/// Time that a new backend gets for its beginning before the next fork takes a processor.
-const PAUSE: Duration = Duration::from_micros(100);
+/// Time that a new backend gets for its first call before the next fork takes a processor.
+const PAUSE: Duration = Duration::from_micros(50);
 
 /// What a server has at hand for its next spare.
 #[derive(Debug, Default)]
