@@ -7,6 +7,8 @@
 
 #[path = "guard/restarts.rs"]
 mod restarts;
+#[path = "guard/scale.rs"]
+mod scale;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -118,6 +120,9 @@ fn run_case(case: &str, calls: &str) -> Result<(), Box<dyn Error>> {
     if case == restarts::CASE {
         return restarts::run(calls);
     }
+    if scale::run(case, calls)? {
+        return Ok(());
+    }
     if case == "idle" {
         let answerer = AnswererFrontend::spawn()?;
         for n in 1..=calls {
@@ -160,6 +165,7 @@ fn guard(bless: bool) -> Result<(), Box<dyn Error>> {
         println!("SKIPPED: no strace here, so no system call is counted");
     }
     restarts::guard(&mut failures)?;
+    scale::guard(&mut failures)?;
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
 }
 

@@ -21,6 +21,8 @@ pub struct Effort {
     pub values: u64,
     /// Actors alive at one time.
     pub actors: &'static [usize],
+    /// How often so many are made.
+    pub herds: usize,
 }
 
 pub const FULL: Effort = Effort {
@@ -32,6 +34,7 @@ pub const FULL: Effort = Effort {
     frames: 256,
     values: 50_000,
     actors: &[1, 10, 100, 1000],
+    herds: 3,
 };
 
 /// For a look, and to see that everything runs and answers rightly.
@@ -44,4 +47,5 @@ pub const QUICK: Effort = Effort {
     frames: 16,
     values: 2_000,
     actors: &[1, 10, 50],
+    herds: 1,
 };

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::growth::Growth;
 use crate::peers::Outcome;
 use crate::reasons::reason;
 use crate::table::{Cell, Row};
@@ -14,15 +15,15 @@ const BEGIN: &str = "<!-- compare: begin -->";
 const END: &str = "<!-- compare: end -->";
 
 /// Puts the table in place of what is between the marks.
-pub fn write(path: &Path, rows: &[Row], machine: &str, quick: bool) -> Outcome<()> {
+pub fn write(path: &Path, rows: &[Row], growths: &[Growth], machine: &str, quick: bool) -> Outcome<()> {
     let page = fs::read_to_string(path)?;
     let marks = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = marks.ok_or_else(|| format!("{} has no `{BEGIN}` and `{END}`", path.display()))?;
-    fs::write(path, format!("{before}{BEGIN}\n{}{END}{after}", table(rows, machine, quick)?))?;
+    fs::write(path, format!("{before}{BEGIN}\n{}{END}{after}", table(rows, growths, machine, quick)?))?;
     Ok(())
 }
 
-fn table(rows: &[Row], machine: &str, quick: bool) -> Result<String, std::fmt::Error> {
+fn table(rows: &[Row], growths: &[Growth], machine: &str, quick: bool) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let effort = if quick { "A quick look, which says little" } else { "Medians over the rounds of one run" };
     writeln!(text, "\n{effort}; {machine}.\n")?;
@@ -61,6 +62,41 @@ fn table(rows: &[Row], machine: &str, quick: bool) -> Result<String, std::fmt::E
         let why = reason(&row.figure).unwrap_or("nothing is known of why");
         writeln!(text, "* {}{ahead}: {why}.", row.figure)?;
     }
+    scale(&mut text, growths)?;
     writeln!(text)?;
     Ok(text)
+}
+
+/// A table of its own: a column a number of actors, ours above the best bare of as many.
+fn scale(text: &mut String, growths: &[Growth]) -> std::fmt::Result {
+    let Some(first) = growths.first() else { return Ok(()) };
+    writeln!(
+        text,
+        "\nBy the number of actors; behind it as many bare processes, and how many times theirs ours takes:\n"
+    )?;
+    let actors: Vec<String> = first.points.iter().map(|point| point.actors.to_string()).collect();
+    writeln!(text, "| figure | {} | bare | goal |", actors.join(" | "))?;
+    writeln!(text, "| --- | {}--- | --- |", "--- | ".repeat(actors.len()))?;
+    for growth in growths {
+        write!(text, "| {} |", growth.figure)?;
+        for point in &growth.points {
+            write!(text, " {}", growth.unit.show(point.ours.median()))?;
+            if let (Some((_, bare)), Some(cost)) = (point.best_bare(growth.unit), point.cost(growth.unit)) {
+                write!(text, "; {}, {cost:.2}", growth.unit.show(bare))?;
+            }
+            write!(text, " |")?;
+        }
+        let mut names: Vec<&str> =
+            growth.points.iter().filter_map(|point| Some(point.best_bare(growth.unit)?.0)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let goal = match growth.verdict() {
+            Some((wanted, true)) => format!("{wanted}: met"),
+            Some((wanted, false)) => format!("{wanted}: **missed**"),
+            None => String::new(),
+        };
+        writeln!(text, " {} | {goal} |", names.join(" or "))?;
+    }
+    writeln!(text, "\nWhat bounds them:\n")?;
+    growths.iter().try_for_each(|growth| writeln!(text, "* {}: {}.", growth.figure, growth.why))
 }

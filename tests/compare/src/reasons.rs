@@ -3,7 +3,7 @@
 //! Layer: bottom.
 
 /// By what the name of a figure begins with; the first that fits counts.
-const REASONS: [(&str, &str); 24] = [
+const REASONS: [(&str, &str); 21] = [
     (
         "call, 8 B, busy",
         "two lines of memory change processors, as with bare spinning; on top come the instructions of a call and one fence a side",
@@ -77,12 +77,6 @@ const REASONS: [(&str, &str); 24] = [
         "stop, until reaped",
         "a wake-up of the backend, the end of its process in the kernel, a wake-up of the fork server that reaps it, and one of the program",
     ),
-    (
-        "scale: spawns",
-        "a fork, an exit and their page faults are work of the kernel, and it has the processors that it has",
-    ),
-    ("scale: a call of each", "each process begins with cold caches, and has to be woken"),
-    ("scale:", "the work for one of them does not grow with their number"),
 ];
 
 pub fn reason(figure: &str) -> Option<&'static str> {

@@ -69,6 +69,18 @@ impl Unit {
             Self::Count => format!("{}", (number * 10.0).round() / 10.0),
         }
     }
+
+    /// A power of ten, for a scale.
+    pub fn show_short(self, number: f64) -> String {
+        let unit = match self {
+            Self::Microseconds => " us",
+            Self::PerSecond => " /s",
+            Self::GigabytesPerSecond => " GB/s",
+            Self::Kibibytes => " KiB",
+            Self::Count => "",
+        };
+        format!("{}{unit}", (number * 1e6).round() / 1e6)
+    }
 }
 
 impl Row {

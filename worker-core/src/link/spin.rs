@@ -11,6 +11,9 @@
 //! neither ever waits to run: each sleeps while the other works. Where there are more processors, a
 //! *burst* of spins is tried from time to time, so that both are runnable and one is moved. A burst
 //! that does not help doubles the time to the next.
+//!
+//! A megabyte takes 20 us to copy, and a reply of that length two copies: its waits end just behind a spin, and
+//! each then costs two wake-ups more. So a spin that was in vain by little is followed by a *long* one.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,8 @@ use crate::sys::cpu;
 
 /// Longest spin: about what a wake-up on another processor costs, so that at worst a wait doubles.
 const SPIN_MAX: Duration = Duration::from_micros(50);
+/// A long spin: as long again.
+const SPIN_LONG: Duration = Duration::from_micros(100);
 /// A sleep shorter than this would perhaps have been a short spin.
 const SHORT_SLEEP: Duration = Duration::from_micros(150);
 /// How many waits do not spin after one that did so in vain.
@@ -40,6 +45,10 @@ pub(crate) struct Spin {
     waits_are_short: bool,
     /// The first sleep has been: that of a spawn, which tells nothing of the calls to come.
     has_slept: bool,
+    /// How long the next spin may take.
+    spin_max: Duration,
+    /// The last wait spun in vain, and the sleep behind it has not been told of.
+    was_in_vain: bool,
     /// Waits that are still to pass without a spin.
     waits_to_skip: u32,
     burst_waits_left: u32,
@@ -53,6 +62,8 @@ impl Spin {
             peer_cpu: None,
             waits_are_short: true,
             has_slept: false,
+            spin_max: SPIN_MAX,
+            was_in_vain: false,
             waits_to_skip: 0,
             burst_waits_left: 0,
             waits_until_burst: FIRST_BURST_GAP,
@@ -80,7 +91,7 @@ impl Spin {
         if !is_apart && !self.is_in_burst() {
             return false;
         }
-        if look_until(ready) {
+        if look_until(ready, if is_apart { self.spin_max } else { SPIN_MAX }) {
             // The other side has moved, or never was on our processor.
             self.burst_waits_left = 0;
             self.burst_gap = FIRST_BURST_GAP;
@@ -88,6 +99,9 @@ impl Spin {
         }
         if is_apart {
             self.waits_to_skip = WAITS_AFTER_FAILURE;
+            // A long one that was in vain is followed by no other.
+            self.was_in_vain = self.spin_max == SPIN_MAX;
+            self.spin_max = SPIN_MAX;
         }
         false
     }
@@ -116,12 +130,16 @@ impl Spin {
     pub(crate) fn slept_for(&mut self, duration: Duration) {
         self.waits_are_short = duration < SHORT_SLEEP || !self.has_slept;
         self.has_slept = true;
+        if std::mem::take(&mut self.was_in_vain) && duration < SPIN_MAX {
+            self.spin_max = SPIN_LONG;
+            self.waits_to_skip = 0;
+        }
     }
 }
 
-/// Looks until it is `ready`, but no longer than a spin may take; says whether it came true.
+/// Looks until it is `ready`, but no longer than `spin_max`; says whether it came true.
 #[inline]
-fn look_until(mut ready: impl FnMut() -> bool) -> bool {
+fn look_until(mut ready: impl FnMut() -> bool, spin_max: Duration) -> bool {
     // The shortest waits end before the clock is read once, which takes longer than they do.
     let mut start = None;
     loop {
@@ -131,8 +149,48 @@ fn look_until(mut ready: impl FnMut() -> bool) -> bool {
             }
             std::hint::spin_loop();
         }
-        if start.get_or_insert_with(Instant::now).elapsed() > SPIN_MAX {
+        if start.get_or_insert_with(Instant::now).elapsed() > spin_max {
             return false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apart() -> Spin {
+        let mut spin = Spin::new();
+        spin.slept_for(Duration::ZERO);
+        // No machine has so many processors.
+        spin.saw_peer_on(u16::MAX);
+        spin
+    }
+
+    #[test]
+    fn a_spin_in_vain_by_little_is_followed_by_one_long_one() {
+        let mut spin = apart();
+        assert!(!spin.spin_until(|| false));
+        assert_eq!(spin.waits_to_skip, WAITS_AFTER_FAILURE);
+        spin.slept_for(SPIN_MAX / 2);
+        assert_eq!((spin.spin_max, spin.waits_to_skip), (SPIN_LONG, 0));
+        // As long as it pays it stays.
+        assert!(spin.spin_until(|| true));
+        assert_eq!(spin.spin_max, SPIN_LONG);
+        assert!(!spin.spin_until(|| false));
+        spin.slept_for(SPIN_MAX / 2);
+        assert_eq!((spin.spin_max, spin.waits_to_skip), (SPIN_MAX, WAITS_AFTER_FAILURE));
+    }
+
+    #[test]
+    fn a_spin_in_vain_by_much_is_followed_by_none() {
+        let mut spin = apart();
+        assert!(!spin.spin_until(|| false));
+        spin.slept_for(SPIN_MAX);
+        assert_eq!((spin.spin_max, spin.waits_to_skip), (SPIN_MAX, WAITS_AFTER_FAILURE));
+        // A short sleep of which no spin went ahead says nothing.
+        assert!(!spin.spin_until(|| true));
+        spin.slept_for(SPIN_MAX / 2);
+        assert_eq!((spin.spin_max, spin.waits_to_skip), (SPIN_MAX, WAITS_AFTER_FAILURE - 1));
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod bare;
 pub mod crossmist;
+pub mod herd;
 pub mod iceoryx;
 pub mod ipc_channel;
 pub mod ours;

@@ -1,4 +1,4 @@
-//! Room for payloads too long for the ring, given out and taken back in order.
+//! Room for payloads too long for the ring: the lowest that is free, taken back in the order of the records.
 //! Not here: the records in the ring that say where such a payload lies.
 //! Layer 3: pure arithmetic over positions of the ring.
 //!
@@ -6,6 +6,8 @@
 //!   two sides never touch one region at a time.
 //! * X2: regions begin and end on multiples of [`UNIT_BYTES`], a multiple of every page size, so pages
 //!   belong to one region only.
+//! * X3: a region lies as low as it can. So payloads that follow each other use few places in turn, whose pages are there
+//!   and may still be in the caches, and not the whole extension.
 
 use std::collections::VecDeque;
 
@@ -21,7 +23,10 @@ pub(super) const RETAINED_BYTES: usize = 40 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Extension {
     length_bytes: usize,
+    /// In the order in which they come back.
     held: VecDeque<Held>,
+    /// Starts and ends of the same, by address.
+    taken: Vec<(usize, usize)>,
     /// Everything below has pages.
     populated_bytes: usize,
 }
@@ -29,7 +34,6 @@ pub(super) struct Extension {
 #[derive(Debug)]
 struct Held {
     start: usize,
-    end: usize,
     /// Free once the consumer's position has reached this.
     until_position: u64,
 }
@@ -45,7 +49,7 @@ pub(super) struct Region {
 
 impl Extension {
     pub(super) fn new(length_bytes: usize) -> Self {
-        Self { length_bytes, held: VecDeque::new(), populated_bytes: 0 }
+        Self { length_bytes, held: VecDeque::new(), taken: Vec::new(), populated_bytes: 0 }
     }
 
     /// Longest payload that has a region in the long run.
@@ -55,25 +59,25 @@ impl Extension {
 
     /// Finds a region, or says which position the consumer must reach for one.
     pub(super) fn find(&mut self, payload_bytes: usize, read_position: u64) -> Result<Region, u64> {
-        while self.held.front().is_some_and(|held| held.until_position <= read_position) {
+        while let Some(first) = self.held.front().filter(|held| held.until_position <= read_position) {
+            if let Ok(at) = self.taken.binary_search_by_key(&first.start, |&(start, _)| start) {
+                self.taken.remove(at);
+            }
             self.held.pop_front();
         }
         let wanted = payload_bytes.next_multiple_of(UNIT_BYTES);
-        let start = match (self.held.front(), self.held.back()) {
-            // Nothing is held: the lowest addresses are the ones most likely to have pages.
-            (None, _) | (_, None) => 0,
-            (Some(first), Some(last)) if last.end > first.start => {
-                if self.length_bytes - last.end >= wanted {
-                    last.end
-                } else if first.start >= wanted {
-                    0
-                } else {
-                    return Err(first.until_position);
-                }
+        let mut start = 0;
+        for &(next_start, next_end) in &self.taken {
+            if next_start - start >= wanted {
+                break;
             }
-            (Some(first), Some(last)) if first.start - last.end >= wanted => last.end,
-            (Some(first), Some(_)) => return Err(first.until_position),
-        };
+            start = next_end;
+        }
+        if self.length_bytes - start < wanted
+            && let Some(first) = self.held.front()
+        {
+            return Err(first.until_position);
+        }
         let unpopulated_from = self.populated_bytes.min(RETAINED_BYTES).clamp(start, start + wanted);
         Ok(Region { start, end: start + wanted, unpopulated_from })
     }
@@ -83,7 +87,9 @@ impl Extension {
         if region.start <= self.populated_bytes {
             self.populated_bytes = self.populated_bytes.max(region.end);
         }
-        self.held.push_back(Held { start: region.start, end: region.end, until_position });
+        let at = self.taken.partition_point(|&(start, _)| start < region.start);
+        self.taken.insert(at, (region.start, region.end));
+        self.held.push_back(Held { start: region.start, until_position });
     }
 }
 
@@ -96,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_follow_each_other_wrap_and_come_back_in_order() {
+    fn regions_lie_as_low_as_they_can_and_come_back_in_order() {
         let mut extension = Extension::new(4 * UNIT_BYTES);
         for (turn, expected) in [(1_u64, (0, 2)), (2, (2, 4))] {
             let region = extension.find(UNIT_BYTES + 1, 0).unwrap();
@@ -104,12 +110,49 @@ mod tests {
             extension.hold(region, turn);
         }
         assert_eq!(extension.find(1, 0), Err(1));
-        let wrapped = extension.find(1, 1).unwrap();
-        assert_eq!(place(wrapped), (0, 1));
-        extension.hold(wrapped, 3);
+        let low = extension.find(1, 1).unwrap();
+        assert_eq!(place(low), (0, 1));
+        extension.hold(low, 3);
         assert_eq!(extension.find(2 * UNIT_BYTES, 1), Err(2));
+        assert_eq!(place(extension.find(UNIT_BYTES, 1).unwrap()), (1, 2));
         assert_eq!(place(extension.find(2 * UNIT_BYTES, 2).unwrap()), (1, 3));
         assert_eq!(place(extension.find(2 * UNIT_BYTES, 3).unwrap()), (0, 2));
+    }
+
+    #[test]
+    fn payloads_that_follow_each_other_use_two_places() {
+        let mut extension = Extension::new(16 * UNIT_BYTES);
+        // Each is free only after the next was sent: the backend replies before it lets go of a request.
+        for turn in 0..100_u64 {
+            let region = extension.find(UNIT_BYTES, turn.saturating_sub(1)).unwrap();
+            assert_eq!(region.start / UNIT_BYTES, usize::from(turn % 2 == 1), "turn {turn}");
+            extension.hold(region, turn + 1);
+        }
+    }
+
+    #[test]
+    fn no_two_held_regions_overlap() {
+        let mut extension = Extension::new(32 * UNIT_BYTES);
+        let (mut held, mut read_position, mut seed) = (VecDeque::new(), 0, 7_u64);
+        for turn in 1..2000_u64 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let bytes = (1 + (seed >> 33) as usize % 9) * UNIT_BYTES;
+            let region = loop {
+                match extension.find(bytes, read_position) {
+                    Ok(region) => break region,
+                    // The oldest comes back.
+                    Err(until_position) => {
+                        read_position = until_position;
+                        held.retain(|&(_, position)| position > read_position);
+                    }
+                }
+            };
+            assert!(region.end <= 32 * UNIT_BYTES && region.end - region.start == bytes);
+            let apart = |&(other, _): &(Region, u64)| region.end <= other.start || other.end <= region.start;
+            assert!(held.iter().all(apart), "turn {turn}");
+            held.push_back((region, turn));
+            extension.hold(region, turn);
+        }
     }
 
     #[test]
