@@ -58,9 +58,9 @@ pub fn measure(
             plain[4].series.0.push(median_us(others, || assert_one(crossmist::spawn_and_ask()? == 42))?);
         }
         now_and_then[0].series.0.push(spawn_apart_us(others, NOW_AND_THEN)?);
-        now_and_then[1].series.0.push(small.fork_and_wait_us(effort.spawns)?);
+        now_and_then[1].series.0.push(fork_apart_us(small, others, NOW_AND_THEN)?);
         alone[0].series.0.push(spawn_apart_us(others.min(7), ALONE)?);
-        alone[1].series.0.push(small.fork_and_wait_us(effort.spawns)?);
+        alone[1].series.0.push(fork_apart_us(small, others.min(7), ALONE)?);
         let heap = touched(effort.heap_bytes);
         large[0].series.0.push(spawn_and_stop_us(effort.spawns)?.0);
         large[1].series.0.push(small.fork_and_wait_us(effort.spawns)?);
@@ -119,6 +119,16 @@ fn spawn_apart_us(count: u32, pause: Duration) -> Outcome<f64> {
     for _ in 0..count {
         thread::sleep(pause);
         times_us.0.push(spawn_and_stop_us(1)?.0);
+    }
+    Ok(times_us.median())
+}
+
+/// The bare primitive after the same pauses: it too finds its processor asleep.
+fn fork_apart_us(small: &mut SmallProcess, count: u32, pause: Duration) -> Outcome<f64> {
+    let mut times_us = Series::default();
+    for _ in 0..count {
+        thread::sleep(pause);
+        times_us.0.push(small.fork_and_wait_us(1)?);
     }
     Ok(times_us.median())
 }
