@@ -1,6 +1,6 @@
 //! The receiving end of a channel for a task on tokio.
 //! Not here: what is received (`receiver`).
-//! Layer 6: feature `tokio`.
+//! Layer 5: feature `tokio`.
 
 use std::future::poll_fn;
 use std::io;

@@ -1,6 +1,6 @@
 //! The receiving end's socket, and who watches it.
 //! Not here: what is received (`receiver`), and what watching is good for (`select`).
-//! Layer 6: over `wire`.
+//! Layer 5: over `wire`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};

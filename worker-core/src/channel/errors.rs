@@ -1,6 +1,6 @@
 //! What can go wrong in a channel: one type per operation.
 //! Not here: making one, which gives an `io::Error`.
-//! Layer 6: plain data.
+//! Layer 5: plain data.
 
 use std::{fmt, io};
 

@@ -1,6 +1,6 @@
 //! A value as one message of a socket, and back.
 //! Not here: waiting for room or for a message (`sender`, `receiver`).
-//! Layer 6: over `wire` and `sys`.
+//! Layer 5: over `wire` and `sys`.
 //!
 //! ```text
 //! byte 0      0: the value follows; 1: it is in sealed memory, whose descriptor is the last

@@ -1,6 +1,6 @@
 //! Channels: values from any number of senders to one receiver, each in whatever process.
 //! Not here: calls (`actor`), megabytes in place (`frames`), and waiting for many at once (`select`).
-//! Layer 6: beside `actor` and `frames`, over `sys` and `wire`.
+//! Layer 5: beside `process`, over `sys` and `wire`.
 //!
 //! # Protocol
 //!

@@ -1,6 +1,6 @@
 //! The receiving end of a channel.
 //! Not here: values as bytes (`message`).
-//! Layer 6: over `message` and `end`.
+//! Layer 5: over `message` and `end`.
 
 use std::fmt;
 use std::marker::PhantomData;

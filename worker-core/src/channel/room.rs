@@ -1,6 +1,6 @@
 //! The sending end of a channel for a task of a backend: room, and the end of the receiver, are awaited.
 //! Not here: the same for threads (`sender`).
-//! Layer 6: feature `tokio`.
+//! Layer 5: feature `tokio`.
 
 use std::future::poll_fn;
 use std::io;

@@ -1,6 +1,6 @@
 //! A sending end of a channel.
 //! Not here: values as bytes (`message`).
-//! Layer 6: over `message`.
+//! Layer 5: over `message`.
 
 use std::fmt;
 use std::io;

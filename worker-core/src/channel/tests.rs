@@ -1,6 +1,6 @@
 //! Channels inside of one process, and what arrives from somebody who keeps no rule.
 //! Not here: ends in other processes, and their deaths (the package `tests`).
-//! Layer 6: tests.
+//! Layer 5: tests.
 
 use std::fs::File;
 use std::io::Write;

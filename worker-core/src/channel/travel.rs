@@ -1,6 +1,6 @@
 //! Ends of channels as values of messages: senders are cloned, the receiver moves.
 //! Not here: carrying descriptors (`wire::descriptors`).
-//! Layer 6: over `sender` and `receiver`.
+//! Layer 5: over `sender` and `receiver`.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::end::End;
 use super::receiver::Receiver;
 use super::sender::Sender;
-use crate::wire::descriptor::{Arrived, Lent};
 use crate::wire::descriptors::note_leaving;
+use crate::wire::lent::{Arrived, Lent};
 use crate::wire::reason::not_encoded;
 
 impl<T> Serialize for Sender<T> {

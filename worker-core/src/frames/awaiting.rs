@@ -15,7 +15,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::coop::poll_proceed;
 
 use super::errors::RecvError;
-use super::reader::{Frame, FrameReader};
+use super::frame::Frame;
+use super::reader::FrameReader;
 use crate::sys::runtime::register;
 
 /// The frames of a ring as a stream; see [`FrameReader::into_stream`].

@@ -49,6 +49,7 @@ mod doorkeeper;
 #[cfg(test)]
 mod dying;
 mod errors;
+mod frame;
 mod header;
 mod layout;
 mod memory;
@@ -73,8 +74,9 @@ pub use bytemuck::Pod;
 #[cfg(feature = "tokio")]
 pub use awaiting::Frames;
 pub use errors::{RecvError, WriteError};
+pub use frame::Frame;
 pub use layout::{Layout, Overflow};
-pub use reader::{Frame, FrameReader};
+pub use reader::FrameReader;
 pub use writer::{Claim, Counts, FrameWriter, ReaderCounts};
 
 use crate::sys::doorbell::doorbell_that_shows_death;

@@ -1,12 +1,8 @@
 //! A reading end of a ring: waits for frames and borrows them in place.
 //! Not here: the steps in shared memory (`reading`).
 //! Layer 6: over `reading` and `registry`.
-#![allow(unsafe_code)]
 
 use std::cell::Cell;
-#[cfg(feature = "tokio")]
-use std::mem::ManuallyDrop;
-use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 #[cfg(feature = "tokio")]
 use std::rc::Rc;
@@ -19,13 +15,13 @@ use bytemuck::Pod;
 
 use super::doorkeeper::Registrar;
 use super::errors::RecvError;
+use super::frame::Frame;
 use super::layout::Overflow;
 use super::memory::Mapped;
-use super::reading::{Borrowed, Reading};
+use super::reading::Reading;
 use super::registry::{self, Start};
 use super::writer::Counts;
 use crate::ring::Memory;
-use crate::sys::clock::Moment;
 use crate::sys::doorbell::{Sleeper, Wake};
 use crate::sys::held::Held;
 
@@ -243,14 +239,14 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
         let mut was_rung = false;
         let mut is_late = false;
         if let Some(borrowed) = self.reading.take(words) {
-            return Ok(Some(self.frame(borrowed)));
+            return Ok(Some(Frame::lent(self, borrowed)));
         }
         loop {
             self.reading.announce_waiting(words);
             // Without this second look a frame published between the first look and the announcement
             // would wake nobody (D1).
             if let Some(borrowed) = self.reading.take(words) {
-                let frame = self.frame(borrowed);
+                let frame = Frame::lent(self, borrowed);
                 if !stays_announced {
                     self.reading.end_waiting(words);
                 } else if was_rung && self.reading.may_take(words) {
@@ -271,7 +267,7 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
                     // What we were rung for is looked at first. Whoever rang has taken the announcement; one that is
                     // left over from a ring that came late ends a later sleep early.
                     if !stays_announced && let Some(borrowed) = self.reading.take(words) {
-                        return Ok(Some(self.frame(borrowed)));
+                        return Ok(Some(Frame::lent(self, borrowed)));
                     }
                     // A writer that never stops ringing keeps nobody from the clock.
                     is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -307,23 +303,10 @@ impl<T: Pod, M: Pod> FrameReader<T, M> {
             || !matches!(woken, Ok(Wake::Rung | Wake::TimedOut))
     }
 
-    fn frame(&self, borrowed: Borrowed) -> Frame<'_, T, M> {
-        self.borrowed_count.set(self.borrowed_count.get() + 1);
-        // SAFETY: F1: `take` borrowed the slot, and the frame gives it back when it is dropped.
-        let elements = unsafe { self.mapped.slots.frame(borrowed.slot) };
-        Frame { reader: Holder::Lent(self), borrowed, elements }
-    }
-
     /// As [`FrameReader::try_recv`], for a frame that keeps this end alive.
     #[cfg(feature = "tokio")]
     pub(super) fn try_recv_shared(self: &Rc<Self>) -> Result<Option<Frame<'static, T, M>>, RecvError> {
-        Ok(self.try_recv()?.map(|frame| {
-            // The new value gives the slot back in its place.
-            let borrowed = ManuallyDrop::new(frame).borrowed;
-            // SAFETY: F1: the slot is still borrowed, and `reader` keeps the memory mapped for the new value.
-            let elements = unsafe { self.mapped.slots.frame(borrowed.slot) };
-            Frame { reader: Holder::Shared(Rc::clone(self)), borrowed, elements }
-        }))
+        Ok(self.try_recv()?.map(|frame| frame.shared(self)))
     }
 
     fn load(&self, offset_bytes: usize) -> u64 {
@@ -368,109 +351,6 @@ impl<T: Pod, M: Pod> fmt::Debug for FrameReader<T, M> {
             .field("overflow", &self.overflow())
             .field("taken", &self.taken())
             .field("lost", &self.lost())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A frame, borrowed where it lies; a slice of its elements.
-///
-/// Dropping it gives the slot back.
-pub struct Frame<'reader, T: Pod, M: Pod = ()> {
-    reader: Holder<'reader, T, M>,
-    borrowed: Borrowed,
-    /// For as long as the slot is borrowed, so for no longer than `self`.
-    elements: &'reader [T],
-}
-
-/// What keeps the reading end of a frame alive.
-enum Holder<'reader, T: Pod, M: Pod> {
-    Lent(&'reader FrameReader<T, M>),
-    /// For items of a stream, which may not borrow from it.
-    #[cfg(feature = "tokio")]
-    Shared(Rc<FrameReader<T, M>>),
-}
-
-impl<T: Pod, M: Pod> Deref for Holder<'_, T, M> {
-    type Target = FrameReader<T, M>;
-
-    #[inline]
-    fn deref(&self) -> &FrameReader<T, M> {
-        match self {
-            Self::Lent(reader) => reader,
-            #[cfg(feature = "tokio")]
-            Self::Shared(reader) => reader,
-        }
-    }
-}
-
-impl<T: Pod, M: Pod> Frame<'_, T, M> {
-    /// Number of the frame, from 1 on; frames that were dropped have numbers too.
-    #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.borrowed.sequence
-    }
-
-    /// When the writer published the frame (or took it: see
-    /// [`Claim::set_timestamp_to_now`](super::Claim::set_timestamp_to_now)), as time since the machine's monotonic clock began to run:
-    /// every process of a machine can compare it.
-    #[must_use]
-    pub fn timestamp(&self) -> Duration {
-        Duration::from_nanos(self.borrowed.timestamp)
-    }
-
-    /// Time since [`Frame::timestamp`].
-    #[must_use]
-    pub fn age(&self) -> Duration {
-        Duration::from_nanos(Moment::now().nanoseconds().saturating_sub(self.borrowed.timestamp))
-    }
-
-    /// The metadata that the writer gave it.
-    #[must_use]
-    pub fn metadata(&self) -> M {
-        self.reader.mapped.slots.metadata(self.borrowed.slot)
-    }
-
-    /// Shape of the frame, outermost dimension first.
-    #[must_use]
-    pub fn shape(&self) -> &[usize] {
-        self.reader.shape()
-    }
-
-    /// The frame as an array.
-    #[cfg(feature = "ndarray")]
-    #[must_use]
-    pub fn view(&self) -> ndarray::ArrayViewD<'_, T> {
-        ndarray::ArrayViewD::from_shape(self.shape(), self)
-            .expect("a frame has as many elements as its shape")
-    }
-}
-
-impl<T: Pod, M: Pod> Deref for Frame<'_, T, M> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        self.elements
-    }
-}
-
-impl<T: Pod, M: Pod> Drop for Frame<'_, T, M> {
-    fn drop(&mut self) {
-        let FrameReader { mapped, reading, registrar, borrowed_count, .. } = &*self.reader;
-        borrowed_count.set(borrowed_count.get() - 1);
-        reading.give_back(&mapped.words, self.borrowed.slot);
-        if reading.take_waiting_writer(&mapped.words) {
-            registrar.wake_writer();
-        }
-    }
-}
-
-impl<T: Pod, M: Pod> fmt::Debug for Frame<'_, T, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Frame")
-            .field("sequence", &self.sequence())
-            .field("timestamp", &self.timestamp())
-            .field("shape", &self.shape())
             .finish_non_exhaustive()
     }
 }

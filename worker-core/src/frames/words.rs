@@ -1,5 +1,5 @@
 //! The control words of a ring in real shared memory.
-//! Not here: which word means what (`control`), and what rings of records do with words (`sys::memory`).
+//! Not here: which word means what (`control`), and what rings of records do with words (`ring::words`).
 //! Layer 6: over `sys::memory`.
 
 use std::sync::atomic::Ordering;

@@ -1,5 +1,6 @@
 //! One suite for every link: what the layers above rely on, whatever a link is made of.
 //! Not here: the parts of one link alone, which are tested beside them.
+//! Layer 3: tests.
 
 use std::sync::Arc;
 use std::thread;

@@ -35,6 +35,7 @@ mod producer;
 #[cfg(test)]
 mod tests;
 pub(crate) mod waiting;
+mod words;
 
 pub(crate) use consumer::{Consumer, Record};
 pub(crate) use geometry::Geometry;

@@ -1,6 +1,6 @@
 //! The ring and the rule of sleeping, run by loom through every order that the memory model allows.
 //! Not here: the same with real threads and processes (`tests`, `link::conformance`).
-//! Run with `RUSTFLAGS="--cfg worker_model" cargo test -p worker-core --lib --release ring::model`.
+//! Layer 2: a model. Run it with `RUSTFLAGS="--cfg worker_model" cargo test -p worker-core --lib --release ring::model`.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::Ordering;

@@ -1,5 +1,6 @@
 //! The ring on ordinary memory: every length, every position, and a consumer that meets garbage.
 //! Not here: memory orderings (`model`).
+//! Layer 2: tests.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -19,7 +19,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
@@ -369,33 +369,6 @@ impl Drop for SharedMemory {
         }
         // SAFETY: M1: the mapping is ours and whole, and no borrow of `self` is left.
         unsafe { munmap(self.base.cast(), self.length_bytes) }.ok();
-    }
-}
-
-impl crate::ring::Memory for SharedMemory {
-    #[inline]
-    fn load(&self, offset_bytes: usize, order: Ordering) -> u64 {
-        self.word(offset_bytes).load(order)
-    }
-
-    #[inline]
-    fn store(&self, offset_bytes: usize, value: u64, order: Ordering) {
-        self.word(offset_bytes).store(value, order);
-    }
-
-    #[inline]
-    fn swap(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
-        self.word(offset_bytes).swap(value, order)
-    }
-
-    #[inline]
-    fn or(&self, offset_bytes: usize, value: u64, order: Ordering) -> u64 {
-        self.word(offset_bytes).fetch_or(value, order)
-    }
-
-    #[inline]
-    fn fence(&self) {
-        std::sync::atomic::fence(Ordering::SeqCst);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values that own a descriptor: files, sockets, pipes, and whatever else wraps one.
-//! Not here: the list that goes along with a message (`descriptors`).
-//! Layer 2: over `descriptors` and `portable`.
+//! Not here: the list that goes along with a message (`descriptors`), and descriptors that stand alone (`lent`).
+//! Layer 2: over `lent`.
 //!
 //! Descriptors inside of your own types: `#[serde(with = "worker_core::descriptor")]`.
 //!
@@ -50,21 +50,12 @@
 //! # }
 //! ```
 
-use std::fmt;
-use std::fs::File;
-use std::io::{PipeReader, PipeWriter};
-use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::descriptors;
-use super::portable::Native;
-use super::reason::{not_decoded, not_encoded};
-use crate::sys::limits::with_descriptors;
+pub use super::lent::{Arrived, Lent};
 
 /// Encodes a field that owns descriptors; for `#[serde(with = "worker_core::descriptor")]`.
 ///
@@ -126,7 +117,7 @@ impl<T: AsFd + From<OwnedFd>> Carry<One> for T {
     }
 
     fn receive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Arrived::deserialize(deserializer).map(|arrived| T::from(arrived.0))
+        Arrived::deserialize(deserializer).map(|arrived| T::from(arrived.into()))
     }
 }
 
@@ -137,7 +128,7 @@ impl<T: AsFd + From<OwnedFd>> Carry<Perhaps> for Option<T> {
 
     fn receive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let arrived = Option::<Arrived>::deserialize(deserializer)?;
-        Ok(arrived.map(|arrived| T::from(arrived.0)))
+        Ok(arrived.map(|arrived| T::from(arrived.into())))
     }
 }
 
@@ -148,7 +139,7 @@ impl<T: AsFd + From<OwnedFd>> Carry<Many> for Vec<T> {
 
     fn receive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let arrived = Vec::<Arrived>::deserialize(deserializer)?;
-        Ok(arrived.into_iter().map(|arrived| T::from(arrived.0)).collect())
+        Ok(arrived.into_iter().map(|arrived| T::from(arrived.into())).collect())
     }
 }
 
@@ -217,107 +208,9 @@ impl<T: AsFd> Serialize for Descriptor<T> {
 
 impl<'de, T: From<OwnedFd>> Deserialize<'de> for Descriptor<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Arrived::deserialize(deserializer).map(|arrived| Self(T::from(arrived.0)))
+        Arrived::deserialize(deserializer).map(|arrived| Self(T::from(arrived.into())))
     }
 }
-
-/// An argument `BorrowedFd<'_>` inside a request: lent by the caller, owned in the backend.
-pub enum Lent<'a> {
-    /// On the caller's side.
-    Borrowed(BorrowedFd<'a>),
-    /// In the backend.
-    Owned(OwnedFd),
-}
-
-impl AsFd for Lent<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Borrowed(descriptor) => *descriptor,
-            Self::Owned(descriptor) => descriptor.as_fd(),
-        }
-    }
-}
-
-impl<'a> From<BorrowedFd<'a>> for Lent<'a> {
-    fn from(descriptor: BorrowedFd<'a>) -> Self {
-        Self::Borrowed(descriptor)
-    }
-}
-
-impl fmt::Debug for Lent<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_fd().fmt(formatter)
-    }
-}
-
-impl Serialize for Lent<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let duplicate = with_descriptors(|| self.as_fd().try_clone_to_owned());
-        let duplicate = duplicate
-            .map_err(|error| not_encoded(format_args!("a descriptor could not be duplicated: {error}")))?;
-        descriptors::attach(duplicate).map_err(not_encoded)?.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Lent<'_> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Arrived::deserialize(deserializer).map(|arrived| Self::Owned(arrived.0))
-    }
-}
-
-/// A descriptor that has come along with the message that is being decoded.
-pub struct Arrived(OwnedFd);
-
-impl<'de> Deserialize<'de> for Arrived {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        descriptors::detach(u32::deserialize(deserializer)?).map(Self).map_err(not_decoded)
-    }
-}
-
-impl From<Arrived> for OwnedFd {
-    fn from(arrived: Arrived) -> Self {
-        arrived.0
-    }
-}
-
-impl fmt::Debug for Arrived {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-/// What these types have in common is not enough for one implementation: others could have it too.
-macro_rules! natively {
-    ($($owner:ty),* $(,)?) => {$(
-        impl Native for $owner {
-            type Wire = Arrived;
-
-            fn to_wire(&self) -> impl Serialize {
-                Lent::from(self.as_fd())
-            }
-
-            fn from_wire(wire: Arrived) -> Result<Self, &'static str> {
-                Ok(wire.0.into())
-            }
-        }
-    )*};
-}
-
-natively!(
-    ChildStderr,
-    ChildStdin,
-    ChildStdout,
-    File,
-    OwnedFd,
-    PipeReader,
-    PipeWriter,
-    TcpListener,
-    TcpStream,
-    UdpSocket,
-    UnixDatagram,
-    UnixListener,
-    UnixStream,
-);
 
 #[cfg(test)]
 mod tests {
@@ -326,6 +219,7 @@ mod tests {
     use crate::wire::descriptors::{attached_by, with_arrived};
     use crate::wire::portable::Portable;
     use crate::wire::writer::Writer;
+    use std::fs::File;
     use std::io::{Read, Write, pipe};
 
     #[derive(Serialize, Deserialize)]

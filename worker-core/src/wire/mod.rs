@@ -9,6 +9,7 @@ pub mod descriptor;
 pub(crate) mod descriptors;
 pub(crate) mod field;
 pub(crate) mod kind;
+pub(crate) mod lent;
 pub mod path;
 pub(crate) mod portable;
 pub(crate) mod reason;

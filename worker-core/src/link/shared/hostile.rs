@@ -1,5 +1,6 @@
 //! A backend that writes garbage everywhere it can: its frontend must come to no harm.
 //! Not here: what a hostile backend may do to its own calls, which is whatever it likes.
+//! Layer 3: tests, with a client from above.
 
 use super::layout::{Direction, FRONTEND, Layout, REPLIES};
 use super::*;

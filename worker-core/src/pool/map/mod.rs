@@ -5,6 +5,7 @@
 mod alarm;
 mod awaiter;
 mod begin;
+mod feeding;
 mod landing;
 mod lane;
 mod options;
