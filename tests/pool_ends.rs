@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use support::executors::one_thread;
 use support::{eventually, has_processes, watchdog};
 use worker_core::{
     Builder, DepartureReason, Pool, PoolBuilder, PoolError, SpawnError, TakeError, process_actor,
@@ -25,6 +26,8 @@ pub struct Worker;
 pub enum Lot {
     Good,
     Bad,
+    /// As [`Lot::Bad`], but later than anybody who has just come looks for it.
+    BadLater,
     Stuck,
 }
 
@@ -49,6 +52,10 @@ impl Worker {
         match lot {
             Lot::Good => Self,
             Lot::Bad => panic!("a bad lot"),
+            Lot::BadLater => {
+                thread::sleep(Duration::from_millis(200));
+                panic!("a bad lot")
+            }
             Lot::Stuck => Self::stuck(true),
         }
     }
@@ -85,12 +92,21 @@ fn with_stuck_ones(builder: PoolBuilder<WorkerFrontend>) -> Pool<WorkerFrontend>
 
 /// A pool whose processes have these lots, in the order in which they are made; all further ones are good.
 fn with_lots<const N: usize>(builder: PoolBuilder<WorkerFrontend>, lots: [Lot; N]) -> Pool<WorkerFrontend> {
+    with_lots_and_then(builder, lots, Lot::Good)
+}
+
+/// As [`with_lots`], with the lot of all further ones.
+fn with_lots_and_then<const N: usize>(
+    builder: PoolBuilder<WorkerFrontend>,
+    lots: [Lot; N],
+    then: Lot,
+) -> Pool<WorkerFrontend> {
     let made = AtomicUsize::new(0);
     builder
         .process(Builder::new().stop_timeout(Duration::from_millis(50)))
         .spawn(move |builder| {
             let lot = lots.get(made.fetch_add(1, Ordering::SeqCst)).copied();
-            WorkerFrontend::spawn_lot_with(builder, lot.unwrap_or(Lot::Good))
+            WorkerFrontend::spawn_lot_with(builder, lot.unwrap_or(then))
         })
         .expect("a pool")
 }
@@ -164,6 +180,77 @@ fn a_listener_that_panics_keeps_nobody_from_stopping() {
     eventually("the listener has panicked", || catch_unwind(AssertUnwindSafe(|| pool.spares())).is_err());
     let exits = pool.stop().unwrap();
     assert!(exits.len() >= 3, "the stuck ones too: {exits:?}");
+}
+
+#[test]
+fn a_listener_that_panics_is_told_of_all_the_others_too() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let (told, made) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let (noted, spawned) = (Arc::clone(&told), Arc::clone(&made));
+    let pool = Pool::builder()
+        .size(1)
+        .spare(3)
+        .on_departure(move |departure| {
+            noted.lock().unwrap().push(departure.pid);
+            panic!("a listener's own panic");
+        })
+        .spawn(move |builder| {
+            let mut spawned = spawned.lock().unwrap();
+            let lot = if (1..=3).contains(&spawned.len()) { Lot::BadLater } else { Lot::Good };
+            let worker = WorkerFrontend::spawn_lot_with(builder, lot)?;
+            spawned.push(worker.process().clone());
+            Ok::<_, SpawnError>(worker)
+        })
+        .unwrap();
+    let bad = made.lock().unwrap()[1..=3].to_vec();
+    // All three have failed before anybody looks.
+    let mut bad: Vec<_> = bad.iter().map(|process| process.wait().pid).collect();
+    assert!(catch_unwind(AssertUnwindSafe(|| pool.spares())).is_err(), "its panic goes on");
+    let mut told = told.lock().unwrap().clone();
+    told.sort();
+    bad.sort();
+    assert_eq!(told, bad);
+}
+
+#[test]
+fn a_task_is_told_that_no_process_can_be_made_also_after_a_spare_that_failed() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let pool =
+        with_lots_and_then(Pool::builder().min(1).max(2).spare(1), [Lot::Good, Lot::BadLater], Lot::BadLater);
+    let runtime = one_thread();
+    let held = runtime.block_on(pool.take_async()).unwrap();
+    // It waits for the spare first, and then for a process of its own.
+    match runtime.block_on(pool.take_async()) {
+        Err(TakeError::Spawn(why)) => assert!(why.contains("a bad lot"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+    assert_eq!(runtime.block_on(pool.call_async(|worker| worker.double_async(2))), Ok(4));
+}
+
+#[test]
+fn a_map_is_told_that_no_process_can_be_made_also_after_a_spare_that_failed() {
+    let _watchdog = watchdog();
+    if !has_processes() {
+        return;
+    }
+    let pool =
+        with_lots_and_then(Pool::builder().size(1).spare(1), [Lot::Good, Lot::BadLater], Lot::BadLater);
+    let results: Vec<_> =
+        pool.map(0..3_u64, |worker, n| worker.double_or_die_async(n, 0)).in_flight(1).collect();
+    assert!(results[0].as_ref().unwrap_err().exit().is_some(), "{results:?}");
+    for result in &results[1..] {
+        match &result.as_ref().unwrap_err().error {
+            PoolError::Take(TakeError::Spawn(why)) => assert!(why.contains("a bad lot"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
