@@ -150,7 +150,8 @@ impl<F: Frontend> PoolBuilder<F> {
     /// Has `listener` told of every process that leaves the pool before it is stopped, and of every spare that could not
     /// be made.
     ///
-    /// It runs on the thread that finds out, with nothing locked, so it may use the pool.
+    /// It runs on the thread that finds out, with nothing locked, so it may use the pool. If it panics, the panic goes on there,
+    /// when it has been told of whatever else was found at that moment.
     pub fn on_departure(self, listener: impl Fn(&Departure) + Send + Sync + 'static) -> Self {
         self.with(|options| options.on_departure = Some(Arc::new(listener)))
     }

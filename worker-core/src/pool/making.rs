@@ -6,15 +6,15 @@
 //! waits. So no thread is needed to have some ready, and several constructors run side by side.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::member::{Member, Spare};
 use super::place::Making;
 use super::seat::Seat;
-use super::shared::{Patience, Shared};
+use super::shared::{Patience, Shared, each_whatever_panics, not_made_departure};
 use super::state::{Choice, State, Want};
 use crate::actor::Frontend;
-use crate::errors::{Departure, DepartureReason, SpawnError, TakeError};
+use crate::errors::{SpawnError, TakeError};
 use crate::process::{Builder, Started, Tray};
 
 /// The user's closure; of its errors there is the text left.
@@ -58,9 +58,6 @@ impl<F: Frontend> Drop for Counted<'_, F> {
         self.0.changed.notify_all();
     }
 }
-
-/// Time without another try after a spare has failed.
-const PAUSE: Duration = Duration::from_millis(100);
 
 impl<F: Frontend> Shared<F> {
     /// The user's builder, for the process of this number.
@@ -118,7 +115,7 @@ impl<F: Frontend> Shared<F> {
                 None
             }
             Err(why) => {
-                state.pause = Instant::now().checked_add(PAUSE);
+                state.pause_spares();
                 Some((self.name(number), why))
             }
         }
@@ -155,17 +152,17 @@ impl<F: Frontend> Shared<F> {
                 drop(left);
                 continue;
             };
-            state.pause = Instant::now().checked_add(PAUSE);
+            state.pause_spares();
             drop(state);
             not_made.push((spare, why));
         }
         // Only when nothing is in hand any more: the listener may stop the pool.
-        for (spare, why) in not_made {
+        each_whatever_panics(not_made, |(spare, why)| {
             let process = spare.frontend.process();
             // Whoever found it has waited for its end, if anybody can.
             process.lives().with_current(|life| life.body.announce());
-            self.tell_not_made(process.name().to_owned(), process.pid(), why);
-        }
+            self.tell(&not_made_departure(process.name().to_owned(), process.pid(), why));
+        });
     }
 
     /// A process for the caller: one that is there, or the one that it has a place for.
@@ -181,9 +178,5 @@ impl<F: Frontend> Shared<F> {
     fn name(&self, number: u64) -> String {
         let name = self.options.process.name.as_deref().unwrap_or("a process of a pool");
         format!("{name}-{number}")
-    }
-
-    pub(super) fn tell_not_made(&self, name: String, pid: u32, why: String) {
-        self.tell(&Departure { name, pid, reason: DepartureReason::NotMade(why) });
     }
 }

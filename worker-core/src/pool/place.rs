@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::making::Counted;
 use super::member::{Member, Spare};
 use super::seat::Seat;
-use super::shared::Shared;
+use super::shared::{Shared, not_made_departure};
 use super::state::Want;
 use crate::actor::Frontend;
 use crate::calls::Ticket;
@@ -27,6 +27,13 @@ pub(super) struct Making<F: Frontend> {
     was_spare: bool,
     /// Its place is still kept.
     is_counted: bool,
+}
+
+/// What [`Making::finish_now`] comes to.
+pub(super) enum Now<F: Frontend> {
+    Serves(Seat<F>),
+    /// It is still to be waited for, or what was begun in the place of a spare that failed.
+    NotYet(Making<F>),
 }
 
 impl<F: Frontend> Making<F> {
@@ -76,7 +83,7 @@ impl<F: Frontend> Making<F> {
         Ok(())
     }
 
-    /// Whether [`Making::finish`] would not wait.
+    /// Whether [`Making::finish_now`] would come to something.
     pub(super) fn is_ready(&self) -> bool {
         let starting = self.spare.as_ref().and_then(|spare| spare.starting.as_ref());
         starting.is_none_or(|starting| starting.is_finished())
@@ -87,24 +94,48 @@ impl<F: Frontend> Making<F> {
         self.spare.as_ref()?.starting.as_ref()?.waits_for()
     }
 
-    /// As [`Making::finish`], for a task. [`TakeError::Busy`] says that another one has to be waited for.
-    pub(super) async fn finish_async(self, want: Want<'_>) -> Result<Seat<F>, TakeError> {
-        poll_fn(|context| {
-            let starting = self.spare.as_ref().and_then(|spare| spare.starting.as_ref());
-            starting.map_or(Poll::Ready(()), |starting| starting.poll(context))
-        })
-        .await;
-        self.finish(want, Some(Instant::now()))
-    }
-
     /// Waits for the constructor, and puts the process into service, in use by the caller.
     pub(super) fn finish(mut self, want: Want<'_>, deadline: Option<Instant>) -> Result<Seat<F>, TakeError> {
+        if !self.wait(deadline)? {
+            // The next one who needs a process goes on waiting for this one.
+            return Err(TakeError::Busy);
+        }
+        self.serve(want)
+    }
+
+    /// As [`Making::finish`], for a task.
+    pub(super) async fn finish_async(mut self, want: Want<'_>) -> Result<Seat<F>, TakeError> {
+        loop {
+            poll_fn(|context| {
+                let starting = self.spare.as_ref().and_then(|spare| spare.starting.as_ref());
+                starting.map_or(Poll::Ready(()), |starting| starting.poll(context))
+            })
+            .await;
+            match self.finish_now(want)? {
+                Now::Serves(seat) => return Ok(seat),
+                Now::NotYet(making) => self = making,
+            }
+        }
+    }
+
+    /// As [`Making::finish`], without waiting.
+    ///
+    /// What is not there yet is given back, and has to be kept. Left to the pool it would be a spare, of which a failure
+    /// says nothing: where every constructor fails, nobody would ever be told.
+    pub(super) fn finish_now(mut self, want: Want<'_>) -> Result<Now<F>, TakeError> {
+        if !self.wait(Some(Instant::now()))? {
+            return Ok(Now::NotYet(self));
+        }
+        self.serve(want).map(Now::Serves)
+    }
+
+    /// Waits for the constructor, of a new process where a spare has failed; says whether it is done.
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<bool, TakeError> {
         while let Some(spare) = &mut self.spare {
             let Some(starting) = &spare.starting else { break };
             match starting.finish(deadline) {
                 Started::Alive => spare.starting = None,
-                // The next one who needs a process goes on waiting for this one.
-                Started::NotYet => return Err(TakeError::Busy),
+                Started::NotYet => return Ok(false),
                 Started::Failed(exit, why) => {
                     // Whoever found it has waited for its end, if anybody can.
                     spare.frontend.process().lives().with_current(|life| life.body.announce());
@@ -112,6 +143,7 @@ impl<F: Frontend> Making<F> {
                     self.spare = None;
                     let mut state = self.shared.state();
                     let (left, closed) = (state.take_begun(number), state.closed);
+                    state.pause_spares();
                     drop(state);
                     drop(left);
                     if closed {
@@ -121,11 +153,16 @@ impl<F: Frontend> Making<F> {
                     if !self.was_spare {
                         return Err(TakeError::Spawn(format!("{exit}: {why}")));
                     }
-                    self.shared.tell_not_made(exit.name.clone(), exit.pid, why);
+                    self.shared.tell(&not_made_departure(exit.name.clone(), exit.pid, why));
                     self.begin_new()?;
                 }
             }
         }
+        Ok(true)
+    }
+
+    /// Puts the process into service, in use by the caller.
+    fn serve(mut self, want: Want<'_>) -> Result<Seat<F>, TakeError> {
         let Some(spare) = self.spare.take() else { return Err(TakeError::Busy) };
         let (number, frontend, shared) = (spare.number, spare.frontend.clone(), Arc::clone(&self.shared));
         let mut state = shared.state();

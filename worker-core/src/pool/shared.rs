@@ -3,6 +3,7 @@
 //! Layer 7: above `actor`.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -92,14 +93,6 @@ impl<F: Frontend> Shared<F> {
         (!chores.is_short).then_some(chores)
     }
 
-    /// Lets a process go, and tells of it.
-    fn part(&self, departed: Departed<F>) {
-        let told = departed.told();
-        // Before the listener, which may look whether it is gone.
-        drop(departed);
-        self.tell(&told);
-    }
-
     pub(super) fn tell(&self, departure: &Departure) {
         if let Some(listener) = &self.options.on_departure {
             listener(departure);
@@ -173,12 +166,32 @@ impl<F: Frontend> Drop for Chores<'_, F> {
         let not_made: Vec<_> =
             begin.filter_map(|(number, counted)| self.shared.begin_spare(number, counted)).collect();
         // Only when nothing is in hand any more: the listener may stop the pool.
-        for (name, why) in not_made {
-            self.shared.tell_not_made(name, 0, why);
+        let not_made = not_made.into_iter().map(|(name, why)| (not_made_departure(name, 0, why), None));
+        let departed = self.departed.drain(..).map(|departed| (departed.told(), Some(departed)));
+        each_whatever_panics(not_made.chain(departed), |(told, departed)| {
+            // Before the listener, which may look whether it is gone.
+            drop(departed);
+            self.shared.tell(&told);
+        });
+    }
+}
+
+/// What is told of a process that could not be made.
+pub(super) fn not_made_departure(name: String, pid: u32, why: String) -> Departure {
+    Departure { name, pid, reason: DepartureReason::NotMade(why) }
+}
+
+/// Does the same with each, also if the listener panicked at an earlier one; the first panic goes on then.
+pub(super) fn each_whatever_panics<T>(items: impl IntoIterator<Item = T>, mut run: impl FnMut(T)) {
+    let mut panicked = None;
+    for item in items {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(item))) {
+            panicked.get_or_insert(panic);
         }
-        for departed in self.departed.drain(..) {
-            self.shared.part(departed);
-        }
+    }
+    // Where this thread unwinds already, a second panic would end the program.
+    if let Some(panic) = panicked.filter(|_| !thread::panicking()) {
+        resume_unwind(panic);
     }
 }
 

@@ -3,12 +3,15 @@
 //! Layer 7: plain data and choices.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::builder::Options;
 use super::line::Line;
 use super::member::{Departed, Member, Spare};
 use crate::errors::DepartureReason;
+
+/// Time without another try after a process could not be made.
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// What somebody wants a process for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub(super) struct State<F> {
     /// Spares that somebody begins, or looks at, just now.
     pub(super) in_hand: usize,
     pub(super) next_number: u64,
-    /// Until then no spare is begun, because one failed: whoever needs a process makes it himself, and is told.
+    /// Until then no spare is begun, because a process failed: whoever needs a process makes it himself, and is told.
     pub(super) pause: Option<Instant>,
     pub(super) closed: bool,
     /// Its last clone was dropped: nobody will stop what is left.
@@ -163,6 +166,11 @@ impl<F: Clone> State<F> {
         if let Some(member) = self.member(number) {
             member.ending = true;
         }
+    }
+
+    /// Begins no spare for a while, because a process failed.
+    pub(super) fn pause_spares(&mut self) {
+        self.pause = Instant::now().checked_add(PAUSE);
     }
 
     /// Keeps a process that was in hand for whoever needs one, or, where the pool is closed, for whoever stops it;

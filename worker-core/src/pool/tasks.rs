@@ -38,17 +38,11 @@ pub(super) async fn take<F: Frontend>(shared: &Arc<Shared<F>>) -> Result<Lease<F
 
 /// A process for the caller: one that is there, or one that is made.
 pub(super) async fn seat<F: Frontend>(shared: &Arc<Shared<F>>, want: Want<'_>) -> Result<Seat<F>, TakeError> {
-    loop {
-        shared.look_at_spares();
-        return match choose(shared, want).await? {
-            Choice::Member { number, frontend } => Ok(Seat::new(shared, number, frontend, want, false)),
-            Choice::Make => match Making::begin(shared, false)?.finish_async(want).await {
-                // A spare that failed; what is made in its place is not ready yet.
-                Err(TakeError::Busy) => continue,
-                made => made,
-            },
-            Choice::Nothing => Err(TakeError::Busy),
-        };
+    shared.look_at_spares();
+    match choose(shared, want).await? {
+        Choice::Member { number, frontend } => Ok(Seat::new(shared, number, frontend, want, false)),
+        Choice::Make => Making::begin(shared, false)?.finish_async(want).await,
+        Choice::Nothing => Err(TakeError::Busy),
     }
 }
 

@@ -3,19 +3,16 @@
 //! Layer 7: over `making`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::watch::Watch;
 use crate::actor::Frontend;
 use crate::errors::TakeError;
 use crate::pool::line::Place;
-use crate::pool::place::Making;
+use crate::pool::place::{Making, Now};
 use crate::pool::seat::Seat;
 use crate::pool::shared::Shared;
-use crate::pool::state::{Choice, Want};
-
-/// Time without another try after a process could not be made.
-const PAUSE: Duration = Duration::from_millis(100);
+use crate::pool::state::{Choice, PAUSE, Want};
 
 /// What a map needs a process for.
 pub(super) struct Need<'map> {
@@ -68,8 +65,10 @@ impl<F: Frontend> Beginnings<F> {
             if let Some((life, _)) = making.waits_for() {
                 watch.leave(life);
             }
-            match making.finish(want, Some(Instant::now())) {
-                Ok(seat) => return self.succeed(seat),
+            match making.finish_now(want) {
+                Ok(Now::Serves(seat)) => return self.succeed(seat),
+                // A spare that had failed; what is made in its place is waited for next.
+                Ok(Now::NotYet(making)) => self.begun.push(making),
                 Err(error) => self.fail(error),
             }
         }
@@ -87,21 +86,16 @@ impl<F: Frontend> Beginnings<F> {
                 Ok(Choice::Nothing) => return None,
                 Ok(Choice::Make) => {
                     // Its error has to be told first, or nothing ever would be.
-                    let spare_only = self.is_paused() && (!alone || self.error.is_some());
-                    let made = Making::begin(&self.shared, spare_only).and_then(|making| {
-                        if making.is_ready() {
-                            return making.finish(want, Some(Instant::now())).map(Some);
-                        }
-                        self.begun.push(making);
-                        Ok(None)
-                    });
-                    match made {
-                        Ok(Some(seat)) => return self.succeed(seat),
-                        Ok(None) => {}
+                    let has_to_tell = alone && self.error.is_some();
+                    let spare_only = self.is_paused() && (!alone || has_to_tell);
+                    let making = Making::begin(&self.shared, spare_only);
+                    match making.and_then(|making| making.finish_now(want)) {
+                        Ok(Now::Serves(seat)) => return self.succeed(seat),
+                        // Left to the pool.
+                        Ok(Now::NotYet(_)) if has_to_tell => return None,
+                        Ok(Now::NotYet(making)) => self.begun.push(making),
                         // There is no spare, and nothing may be made: what is there will do.
-                        Err(TakeError::Busy) if spare_only => return self.seat_in_use(full, place),
-                        // A spare that had failed; what is made in its place is waited for next.
-                        Err(TakeError::Busy) => {}
+                        Err(TakeError::Busy) => return self.seat_in_use(full, place),
                         Err(error) => {
                             self.fail(error);
                             return None;
@@ -152,10 +146,6 @@ impl<F: Frontend> Beginnings<F> {
     }
 
     fn fail(&mut self, error: TakeError) {
-        if error == TakeError::Busy {
-            // There is none yet, which is no failure.
-            return;
-        }
         self.error = Some(error);
         self.pause = Instant::now().checked_add(PAUSE);
     }

@@ -1,88 +1,19 @@
-//! Calls that are awaited on tokio: no thread, nothing lost, whatever else goes on with the actor.
-//! Not here: other executors (`async_anywhere`).
-//! Layer: the public surface.
+//! Calls that are awaited, many at once: on which threads, beside which other callers, and what stays.
+//! Not here: deaths (`deaths`), and calls without room (`room`).
+//! Layer: tests only, through the public surface.
 
-mod support;
-
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use support::executors::one_thread;
-use support::{eventually, has_processes, processes, rerun, watchdog};
-use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use worker_core::{Builder, CallError, Link, Pending, Restart, process_actor};
+use worker_core::{CallError, Link, Pending};
 
-const LINKS: [Link; 2] = [Link::SharedMemory, Link::Socket];
-
-/// Answers, sleeps and dies as it is told.
-pub struct Clerk {
-    calls: u64,
-    noted: u64,
-}
-
-#[process_actor]
-impl Clerk {
-    pub fn new() -> Self {
-        Self { calls: 0, noted: 0 }
-    }
-
-    pub fn answer(&mut self, question: u64) -> u64 {
-        self.calls += 1;
-        !question
-    }
-
-    pub fn long_answer(&self, question: u64, length: usize) -> Vec<u64> {
-        vec![!question; length]
-    }
-
-    pub fn refuse(&self, why: String) -> Result<(), String> {
-        Err(why)
-    }
-
-    pub fn sleep(&self, milliseconds: u64) -> u64 {
-        thread::sleep(Duration::from_millis(milliseconds));
-        milliseconds
-    }
-
-    /// Notes a number; says whether it follows the one before.
-    pub fn note(&mut self, number: u64) -> bool {
-        let follows = number == self.noted + 1;
-        self.noted = number;
-        follows
-    }
-
-    pub fn noted(&self) -> u64 {
-        self.noted
-    }
-
-    pub fn calls(&self) -> u64 {
-        self.calls
-    }
-
-    pub fn abort(&self) {
-        std::process::abort();
-    }
-}
-
-fn clerk(link: Link) -> ClerkFrontend {
-    ClerkFrontend::spawn_with(&Builder::new().link(link)).unwrap()
-}
-
-fn many_threads() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
-}
-
-/// Polls once, for nobody.
-fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-}
+use super::{LINKS, clerk, many_threads, poll_once};
+use crate::support::executors::one_thread;
+use crate::support::{eventually, has_processes, processes, rerun, watchdog};
 
 #[test]
 fn calls_are_awaited_and_their_errors_too() {
@@ -104,7 +35,7 @@ fn calls_are_awaited_and_their_errors_too() {
 #[test]
 fn no_thread_is_started_for_calls() {
     let _watchdog = watchdog();
-    rerun::alone("no_thread_is_started_for_calls", || {
+    rerun::alone("awaited::no_thread_is_started_for_calls", || {
         for link in LINKS {
             let clerk = clerk(link);
             clerk.answer(1).unwrap();
@@ -160,77 +91,6 @@ fn a_dropped_future_leaves_the_actor_usable_and_its_late_reply_behind() {
             assert_eq!(clerk.calls_async().await, Ok(401), "a call that was given up was run all the same");
         });
     }
-}
-
-#[test]
-fn a_death_wakes_every_task() {
-    let _watchdog = watchdog();
-    if !has_processes() {
-        return;
-    }
-    for link in LINKS {
-        for runtime in [one_thread(), many_threads()] {
-            let clerk = clerk(link);
-            runtime.block_on(async {
-                let abort = clerk.abort_async();
-                let mut tasks = JoinSet::new();
-                for question in 0..500 {
-                    tasks.spawn(clerk.answer_async(question));
-                }
-                match abort.await.unwrap_err() {
-                    CallError::Exited(exit) => assert_eq!(exit.pid, clerk.process().pid()),
-                    other => panic!("{other:?}"),
-                }
-                while let Some(done) = tasks.join_next().await {
-                    let error = done.unwrap().unwrap_err();
-                    assert!(matches!(error, CallError::Exited(_) | CallError::NotSent(_)), "{error:?}");
-                }
-                let error = clerk.answer_async(1).await.unwrap_err();
-                assert!(matches!(error, CallError::NotSent(_)), "{error:?}");
-            });
-        }
-    }
-}
-
-#[test]
-fn a_death_is_seen_by_a_task_that_was_suspended_long_before() {
-    let _watchdog = watchdog();
-    if !has_processes() {
-        return;
-    }
-    for link in LINKS {
-        let clerk = clerk(link);
-        one_thread().block_on(async {
-            let pending = clerk.sleep_async(100_000);
-            let killer = async {
-                tokio::task::yield_now().await;
-                clerk.process().kill().unwrap();
-            };
-            let (result, ()) = tokio::join!(pending, killer);
-            assert!(matches!(result, Err(CallError::Exited(_))), "{result:?}");
-        });
-    }
-}
-
-#[test]
-fn a_restarted_actor_is_awaited_again() {
-    let _watchdog = watchdog();
-    if !has_processes() {
-        return;
-    }
-    let builder = Builder::new().restart(Restart::on_crash());
-    let clerk = ClerkFrontend::spawn_with(&builder).unwrap();
-    many_threads().block_on(async {
-        for life in 0..5 {
-            assert_eq!(clerk.answer_async(life).await, Ok(!life));
-            let lost = clerk.answer_async(0);
-            assert!(matches!(clerk.abort_async().await, Err(CallError::Exited(_))));
-            // Sent before its end, answered before its end.
-            assert_eq!(lost.await, Ok(!0));
-        }
-        assert_eq!(clerk.answer_async(9).await, Ok(!9));
-    });
-    assert_eq!(clerk.process().restarts(), 5);
 }
 
 /// The leader that steps down, the task that goes to sleep and the reply that comes meet in every order.
@@ -296,115 +156,6 @@ fn a_task_outlives_the_thread_that_led_for_it() {
     }
 }
 
-/// Stops a backend for a while, as if it were busy with something else.
-struct Stopped(Pid);
-
-impl Stopped {
-    fn new(clerk: &ClerkFrontend) -> Self {
-        let pid = Pid::from_raw(clerk.process().pid().try_into().unwrap());
-        kill(pid, Signal::SIGSTOP).unwrap();
-        Self(pid)
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        // It may have been killed meanwhile.
-        let _ = kill(self.0, Signal::SIGCONT);
-    }
-}
-
-/// More than any link holds.
-const MANY: u64 = 50_000;
-
-#[test]
-fn a_backend_that_does_not_read_does_not_keep_the_runtime() {
-    let _watchdog = watchdog();
-    if !has_processes() {
-        return;
-    }
-    for link in LINKS {
-        let clerk = clerk(link);
-        one_thread().block_on(async {
-            let stopped = Stopped::new(&clerk);
-            // A call that waited for room here would wait for ever.
-            let pending: Vec<_> = (0..MANY).map(|question| clerk.answer_async(question)).collect();
-            let late = tokio::time::timeout(Duration::from_millis(10), clerk.calls_async()).await;
-            assert!(late.is_err(), "{late:?}");
-            drop(stopped);
-            for (question, pending) in (0..).zip(pending) {
-                assert_eq!(pending.await, Ok(!question));
-            }
-            // Given up before it could leave, `calls` was never asked; and nothing was asked twice.
-            assert_eq!(clerk.calls_async().await, Ok(MANY));
-        });
-    }
-}
-
-#[test]
-fn calls_that_wait_to_leave_keep_their_order_and_blocking_calls_wait_for_them() {
-    let _watchdog = watchdog();
-    if !has_processes() {
-        return;
-    }
-    for link in LINKS {
-        let clerk = clerk(link);
-        one_thread().block_on(async {
-            let stopped = Stopped::new(&clerk);
-            let noted: Vec<_> = (1..=MANY).map(|number| clerk.note_async(number)).collect();
-            drop(stopped);
-            assert_eq!(clerk.noted(), Ok(MANY), "a call that blocks overtook some");
-            for noted in noted {
-                assert_eq!(noted.wait(), Ok(true));
-            }
-        });
-    }
-}
-
-#[test]
-fn what_never_left_is_told_when_the_backend_dies() {
-    let _watchdog = watchdog();
-    if !has_processes() {
-        return;
-    }
-    let clerk = clerk(Link::SharedMemory);
-    let runtime = one_thread();
-    let pending: Vec<_> = runtime.block_on(async {
-        let _stopped = Stopped::new(&clerk);
-        let pending = (0..MANY).map(|question| clerk.answer_async(question)).collect();
-        clerk.process().kill().unwrap();
-        pending
-    });
-    runtime.block_on(async {
-        for pending in pending {
-            let error = pending.await.unwrap_err();
-            assert!(matches!(error, CallError::Exited(_) | CallError::NotSent(_)), "{error:?}");
-        }
-        assert!(matches!(clerk.answer_async(1).await, Err(CallError::NotSent(_))));
-    });
-}
-
-#[test]
-fn a_restart_is_waited_for_without_the_runtime() {
-    let _watchdog = watchdog();
-    if !has_processes() {
-        return;
-    }
-    let builder = Builder::new().restart(Restart::on_crash());
-    let clerk = ClerkFrontend::spawn_with(&builder).unwrap();
-    one_thread().block_on(async {
-        for life in 1..=3 {
-            clerk.process().kill().unwrap();
-            clerk.process().wait();
-            let pending: Vec<_> = (1..=100).map(|number| clerk.note_async(number)).collect();
-            for noted in pending {
-                assert_eq!(noted.await, Ok(true), "life {life}");
-            }
-        }
-    });
-    assert_eq!(clerk.process().restarts(), 3);
-}
-
 #[test]
 fn each_runtime_watches_for_itself() {
     let _watchdog = watchdog();
@@ -452,7 +203,7 @@ fn nothing_is_left_of_an_actor_that_was_awaited() {
     if !has_processes() {
         return;
     }
-    rerun::alone("nothing_is_left_of_an_actor_that_was_awaited", || {
+    rerun::alone("awaited::nothing_is_left_of_an_actor_that_was_awaited", || {
         let runtime = one_thread();
         runtime.block_on(async {
             assert_eq!(clerk(Link::SharedMemory).answer_async(1).await, Ok(!1));
