@@ -58,7 +58,8 @@ fn table(rows: &[Row], growths: &[Growth], machine: &str, quick: bool) -> Result
     writeln!(text, "\nWhere a goal is missed, or somebody is ahead:\n")?;
     for row in rows.iter().filter(|row| row.is_met() == Some(false) || row.is_behind()) {
         let peer = row.best_peer().filter(|_| row.is_behind());
-        let ahead = peer.map_or(String::new(), |peer| format!(" ({} is ahead)", peer.name));
+        let when = row.within_spread().map_or(String::new(), |when| format!(" {when}"));
+        let ahead = peer.map_or(String::new(), |peer| format!(" ({} is ahead{when})", peer.name));
         let why = reason(&row.figure).unwrap_or("nothing is known of why");
         writeln!(text, "* {}{ahead}: {why}.", row.figure)?;
     }

@@ -3,14 +3,15 @@
 //! Layer: bottom.
 
 /// By what the name of a figure begins with; the first that fits counts.
-const REASONS: [(&str, &str); 21] = [
+const REASONS: [(&str, &str); 23] = [
     (
         "call, 8 B, busy",
         "two lines of memory change processors, as with bare spinning; on top come the instructions of a call and one fence a side",
     ),
     (
         "call, 8 B, after",
-        "two wake-ups of a sleeping processor, which the bare primitives need too; on top, a look at the memory before each sleep",
+        "a wake-up each way, two system calls a side, which the bare primitives that sleep need too; who polls does not sleep, and has a processor \
+         to itself all the while",
     ),
     ("call, 8 B, pinned to one", "two switches between processes; whoever polls does not take part"),
     (
@@ -21,7 +22,15 @@ const REASONS: [(&str, &str); 21] = [
     ("request of 1 KiB", "as a call of 8 B, and a kibibyte is copied"),
     (
         "request of 64 KiB, after",
-        "a processor that slept has to fetch the payload from the other one's cache; the bare pair does too",
+        "a wake-up each way, and a payload that lies in the cache of the other processor; who polls has no wake-up, and a processor to itself",
+    ),
+    (
+        "request of 1 MiB, after",
+        "as of 64 KiB: a wake-up each way on top of the copy; who polls has none, and a processor to itself",
+    ),
+    (
+        "request of 16 MiB, after",
+        "the copy, out of memory that no cache holds, and a wake-up each way; who polls has none, and a processor to itself",
     ),
     ("request of", "one copy into shared memory, which the bare pair makes too: the speed of memory"),
     (
@@ -30,8 +39,9 @@ const REASONS: [(&str, &str); 21] = [
     ),
     (
         "echo of",
-        "the copy there is the bare pair's only one on that way; on the way back it makes one, and we two, since a frontend does not trust \
-         memory that its backend can still write, and hands out a `Vec` of its own, whose pages are new each time",
+        "four copies of it: in, the method's own `to_vec`, from there into the link, and out of the link, since a frontend does not trust memory \
+         that its backend can still write; `bare, a Vec on each side` makes as many, the other bare pairs three, and iceoryx2 two, whose client \
+         reads in place",
     ),
     (
         "one-way messages",
@@ -57,7 +67,8 @@ const REASONS: [(&str, &str); 21] = [
     ),
     (
         "256 frames",
-        "one copy in, and one read: the speed of memory, twice over where reader and writer run at one time",
+        "one copy in, and one read, at one time: the speed of memory; a reader that is faster than its writer sleeps until the next frame and has to \
+         be woken, where the subscriber of iceoryx2 looks again and again",
     ),
     ("16 frames", "as for many frames, and the first of them find their pages new"),
     (
@@ -67,7 +78,7 @@ const REASONS: [(&str, &str); 21] = [
     ),
     (
         "spawn to the first reply, with",
-        "what the program holds is not forked, so it plays no part; what is seen is the noise of the machine",
+        "what the program holds is not forked, so it takes what it takes without (the row of that name), while the small process beside it forks as ever",
     ),
     (
         "spawn to the first reply",

@@ -178,10 +178,17 @@ impl Row {
         self.best_peer().and_then(|best| self.ratio(best.series.median())).is_some_and(|ratio| ratio < 1.0)
     }
 
+    /// What is to be said beside the name of whom ours is behind: it was in some rounds, and not in others.
+    pub fn within_spread(&self) -> Option<&'static str> {
+        let (low, high) = self.spread(self.best_peer()?)?;
+        (low < 1.0 && high > 1.0).then_some("in some of the rounds, behind in others")
+    }
+
     /// Who that is.
     fn ahead(&self) -> Option<String> {
         let best = self.best_peer().filter(|_| self.is_behind())?;
-        Some(format!("ahead of ours: {} ({:.2})", best.name, self.ratio(best.series.median())?))
+        let when = self.within_spread().map_or(String::new(), |when| format!(", {when}"));
+        Some(format!("ahead of ours: {} ({:.2}){when}", best.name, self.ratio(best.series.median())?))
     }
 
     /// Smallest and largest of our own rounds, as ratios to their median.

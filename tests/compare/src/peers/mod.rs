@@ -28,6 +28,11 @@ pub trait Peer {
     /// Sends a payload and gets it back.
     fn echo(&mut self, payload: &[u8], check: Check<'_>) -> Outcome<()>;
 
+    /// Whether it takes part in echoes alone.
+    fn only_echoes(&self) -> bool {
+        false
+    }
+
     /// Sends a message and waits for nothing; `false` where there is no such thing.
     fn throw(&mut self, message: &[u8; 32]) -> Outcome<bool> {
         let _ = message;

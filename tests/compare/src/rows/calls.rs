@@ -129,7 +129,7 @@ fn takes_part(contender: &Contender, case: &Case) -> bool {
         Placement::OneProcessor => contender.pid.is_some() && !contender.polls,
         Placement::TwoProcessors => contender.pid.is_some(),
     };
-    fits && case.bytes <= contender.largest
+    fits && case.bytes <= contender.largest && (case.shape == Shape::Echo || !contender.peer.only_echoes())
 }
 
 /// Stops the other process when it goes, if it would keep a processor busy.
