@@ -261,7 +261,7 @@ mod tests {
         let mut payload = Vec::new();
         let (written, attached) = attached_by(|| value.write(&mut Writer::to_heap(&mut payload)));
         written.unwrap();
-        with_arrived(attached, || T::read(&mut payload)).unwrap()
+        with_arrived(attached, || T::read(&mut payload.into())).unwrap()
     }
 
     #[test]
