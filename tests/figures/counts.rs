@@ -110,7 +110,8 @@ pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error
     row("page faults of a first echo of 16 MiB", Unit::Count, fresh, Goal::None);
     row("the same in time", Unit::Microseconds, fresh_us, Goal::None);
     row("page faults of a later one", Unit::Count, again, Goal::AtMost(10.0));
-    let (figure, bare) = ("call with 64 MiB, in pieces".to_owned(), Some(("one copy, to new pages".to_owned(), copy_us)));
+    let (figure, bare) =
+        ("call with 64 MiB, in pieces".to_owned(), Some(("one copy, to new pages".to_owned(), copy_us)));
     report.rows.push(Row { figure, unit: Unit::Microseconds, ours: pieces_us, bare, goal: Goal::None });
     Ok(())
 }
