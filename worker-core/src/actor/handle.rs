@@ -15,7 +15,7 @@ use super::calling::{Asked, Generic, Plain, Queueing, Spawning, Waiting};
 use super::contract::Actor;
 use super::crossing::Crossing;
 use super::generic::GenericRequest;
-use super::outcome::{decode, fault_error, spawn_error};
+use super::outcome::{decode, decode_in_place, fault_error, spawn_error};
 use super::pending::Pending;
 use super::remote::Remote;
 use super::room::{self, Room};
@@ -236,12 +236,13 @@ impl<A: Actor> Handle<A> {
         if let Err(fault) = self.behind_others(deadline) {
             return Err(fault_error::<R, E>(fault, false));
         }
-        let outcome = self.lives().attempt(deadline, |life| {
-            let outcome = life.client.call(kind, payload, deadline);
-            outcome.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
+        let mut outcome = Outcome::default();
+        let called = self.lives().attempt(deadline, |life| {
+            let called = life.client.call(kind, payload, deadline, &mut outcome);
+            called.inspect_err(|fault| killed = self.lives().kill_at_timeout(life, fault))
         });
-        match outcome {
-            Ok(outcome) => decode(outcome),
+        match called {
+            Ok(()) => decode_in_place(&mut outcome),
             Err(fault) => Err(fault_error::<R, E>(fault, killed)),
         }
     }

@@ -9,6 +9,7 @@ use crate::wire::codec;
 use crate::wire::descriptors::with_arrived;
 use crate::wire::kind::Kind;
 use crate::wire::portable::Portable;
+use crate::wire::received::Received;
 
 impl<E> From<Refused> for SpawnError<E> {
     fn from(refused: Refused) -> Self {
@@ -21,22 +22,50 @@ impl<E> From<Refused> for SpawnError<E> {
 }
 
 #[inline]
-pub(super) fn decode<ValueForm, ErrorForm, T, E>(outcome: Outcome) -> Result<T, CallError<E>>
+pub(super) fn decode<ValueForm, ErrorForm, T, E>(mut outcome: Outcome) -> Result<T, CallError<E>>
 where
     T: Portable<ValueForm>,
     E: Portable<ErrorForm>,
 {
-    let Outcome { kind, mut payload, attached } = outcome;
-    let result = with_arrived(attached, || match kind {
-        Kind::Returned => T::read(&mut payload).map_err(CallError::Decode),
-        Kind::Failed => match E::read(&mut payload) {
-            Ok(error) => Err(CallError::Actor(error)),
+    decode_in_place(&mut outcome)
+}
+
+/// As [`decode`], of an outcome that stays where it is.
+#[inline]
+pub(super) fn decode_in_place<ValueForm, ErrorForm, T, E>(outcome: &mut Outcome) -> Result<T, CallError<E>>
+where
+    T: Portable<ValueForm>,
+    E: Portable<ErrorForm>,
+{
+    let Outcome { kind, payload, attached } = outcome;
+    let payload = Recycled(payload);
+    with_arrived(attached.take(), || match kind {
+        Kind::Returned => match T::read(payload.0) {
+            Ok(value) => Ok(value),
             Err(error) => Err(CallError::Decode(error)),
         },
-        kind => Err(reported(kind, &payload)),
-    });
-    recycle(payload);
-    result
+        kind => Err(failed::<ErrorForm, E>(*kind, payload.0)),
+    })
+}
+
+/// A payload whose buffer is used again once its value is made: behind the value, which is made where its caller wants it.
+struct Recycled<'outcome>(&'outcome mut Received);
+
+impl Drop for Recycled<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        recycle(self.0);
+    }
+}
+
+/// The error that came in place of a value.
+#[cold]
+fn failed<ErrorForm, E: Portable<ErrorForm>>(kind: Kind, payload: &mut Received) -> CallError<E> {
+    if kind == Kind::Failed {
+        E::read(payload).map_or_else(CallError::Decode, CallError::Actor)
+    } else {
+        reported(kind, payload.bytes())
+    }
 }
 
 #[cold]
@@ -67,7 +96,7 @@ pub(super) fn fault_error<R: ?Sized, E>(fault: Fault, killed: bool) -> CallError
 pub(super) fn spawn_error<Form, E: Portable<Form>>(mut outcome: Outcome) -> SpawnError<E> {
     let error = match outcome.kind {
         Kind::Failed => E::read(&mut outcome.payload).map(SpawnError::Constructor),
-        kind => Ok(match reported::<E>(kind, &outcome.payload) {
+        kind => Ok(match reported::<E>(kind, outcome.payload.bytes()) {
             CallError::Panicked(report) => SpawnError::Panicked(report),
             CallError::Encode(error) => SpawnError::Encode(error),
             CallError::Decode(error) => SpawnError::Decode(error),

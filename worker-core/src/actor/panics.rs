@@ -85,10 +85,10 @@ pub(super) fn install_hook() {
 pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, PanicReport> {
     // What an earlier method panicked with and caught itself is not this one's report.
     take_report();
-    HAS_CALLER.set(true);
+    HAS_CALLER.with(|has| has.set(true));
     // Asserted, because the caller learns that the actor panicked, and decides whether to go on with it.
     let result = panic::catch_unwind(AssertUnwindSafe(run));
-    HAS_CALLER.set(false);
+    HAS_CALLER.with(|has| has.set(false));
     result.map_err(|payload| {
         let message = message(&*payload);
         // The payload's own drop may panic; it must not take the backend with it.

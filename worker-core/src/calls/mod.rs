@@ -4,6 +4,7 @@
 
 mod client;
 pub(crate) mod identity;
+mod seat;
 mod table;
 pub(crate) mod waits;
 mod watch;

@@ -19,6 +19,16 @@ use crate::wire::kind::Kind;
 /// Bits of an id that are the index of its slot.
 const INDEX_BITS: u32 = 24;
 
+/// Slot of the one call that a thread that is alone can have (C10 of `client`). The slot before is nobody's, so that no id is
+/// zero however many there have been.
+const INDEX_OF_ALONE: usize = 1;
+
+/// Id of the call of a thread that is alone; `message` is a number that no other message of its client has.
+#[inline]
+pub(crate) fn alone_id(message: u64) -> u64 {
+    message << INDEX_BITS | INDEX_OF_ALONE as u64
+}
+
 /// What came back for a call.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -102,8 +112,33 @@ impl Table {
         id
     }
 
+    /// Enters a call that has its id already: one of a thread that was alone ([`alone_id`]).
+    pub(crate) fn enter_alone(&mut self, id: u64) {
+        self.owed_count += 1;
+        self.have_slot_of_alone();
+        let slot = &mut self.slots[INDEX_OF_ALONE];
+        assert!(slot.id == 0, "a thread was alone while a call of such a thread was in flight");
+        slot.id = id;
+    }
+
+    /// Whether no call is in flight, or has a reply that nobody has taken.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // The slot of a thread alone is not among the free ones, nor is the one before.
+        self.slots
+            .get(INDEX_OF_ALONE)
+            .is_none_or(|slot| slot.id == 0 && self.free.len() + INDEX_OF_ALONE + 1 == self.slots.len())
+    }
+
+    fn have_slot_of_alone(&mut self) {
+        while self.slots.len() <= INDEX_OF_ALONE {
+            self.slots.push(Slot { id: 0, awaited_since: None, state: State::Waiting(None) });
+        }
+    }
+
     #[cold]
     fn add_slot(&mut self) -> u32 {
+        self.have_slot_of_alone();
         let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         assert!(index < 1 << INDEX_BITS, "more than 2^24 calls in flight on one actor");
         self.slots.push(Slot { id: 0, awaited_since: None, state: State::Waiting(None) });
@@ -275,7 +310,9 @@ impl Table {
                 Some(std::mem::replace(&mut slot.state, State::Waiting(None)))
             }
         };
-        self.free.push(index);
+        if index as usize != INDEX_OF_ALONE {
+            self.free.push(index);
+        }
         self.task_count -= usize::from(matches!(state, Some(State::Waiting(Some(Waiter::Task(_))))));
         state
     }
@@ -358,6 +395,24 @@ mod tests {
         assert!(table.owes_replies());
         drop(table.withdraw(ids[3]));
         assert!(!table.owes_replies());
+    }
+
+    #[test]
+    fn the_call_of_a_thread_that_was_alone_has_its_own_slot() {
+        let mut table = Table::default();
+        assert!(table.is_empty());
+        for message in [7, 1 << (64 - INDEX_BITS)] {
+            let alone = alone_id(message);
+            assert_ne!(alone, 0);
+            table.enter_alone(alone);
+            let other = table.enter();
+            assert!(table.expects(alone) && table.expects(other) && !table.is_empty());
+            table.answer(alone, reply());
+            assert!(matches!(table.look(alone), Look::Answered(_)));
+            assert!(!table.is_empty(), "there is the other one");
+            drop(table.forget(other));
+            assert!(table.is_empty() && !table.owes_replies());
+        }
     }
 
     #[test]

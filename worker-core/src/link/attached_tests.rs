@@ -36,7 +36,7 @@ fn take(end: &mut LinkEnd) -> Result<Option<(u64, OwnedFd)>, Broken> {
     let Some(mut arrived) = end.incoming.next()? else { return Ok(None) };
     let descriptor = with_arrived(arrived.attached.take(), || detach(0)).unwrap();
     let id = arrived.id;
-    end.incoming.release(arrived);
+    end.incoming.release(&mut arrived);
     Ok(Some((id, descriptor)))
 }
 
@@ -136,11 +136,11 @@ fn of_a_reply_that_was_kept_and_cannot_be_sent_the_caller_is_told() {
     assert!(backend.flush(|id| sent.push(id)));
     assert_eq!(sent, [7, 8]);
     let mut next = || {
-        let arrived = program.incoming.next().unwrap().unwrap();
+        let mut arrived = program.incoming.next().unwrap().unwrap();
         let mut payload = Vec::new();
         program.incoming.copy_payload(&arrived, &mut payload).unwrap();
         let what = (arrived.kind, arrived.id, payload);
-        program.incoming.release(arrived);
+        program.incoming.release(&mut arrived);
         what
     };
     let (kind, id, payload) = next();
@@ -172,9 +172,10 @@ fn a_message_in_pieces_whose_descriptors_cannot_be_sent_disturbs_no_other() {
     }
     let plain = |writer: &mut Writer<'_>| writer.extend(b"plain").map_err(|_| WriteError::OutOfRoom);
     program.outgoing.send(Kind::Request, 8, &plain).unwrap();
-    let arrived = backend.incoming.next().unwrap().expect("the next message comes, and nothing of that one");
+    let mut arrived =
+        backend.incoming.next().unwrap().expect("the next message comes, and nothing of that one");
     assert_eq!((arrived.kind, arrived.id), (Kind::Request, 8));
-    backend.incoming.release(arrived);
+    backend.incoming.release(&mut arrived);
     drop(descriptor);
     assert_closed(tracker);
 }
@@ -202,9 +203,9 @@ fn what_a_message_brought_and_nobody_took_is_closed() {
         let (tracker, descriptor) = tracked();
         send(&mut backend, 1, &descriptor, 0).unwrap();
         drop(descriptor);
-        let arrived = program.incoming.next().unwrap().unwrap();
+        let mut arrived = program.incoming.next().unwrap().unwrap();
         assert!(arrived.attached.is_some());
-        program.incoming.release(arrived);
+        program.incoming.release(&mut arrived);
         assert_closed(tracker);
     }
 }

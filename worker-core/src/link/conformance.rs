@@ -76,12 +76,12 @@ fn take(end: &mut LinkEnd) -> Option<(u64, Vec<u8>)> {
 }
 
 fn take_or_lose(end: &mut LinkEnd) -> Option<(u64, Result<Vec<u8>, Lost>)> {
-    let arrived: Arrived = end.incoming.next().unwrap()?;
+    let mut arrived: Arrived = end.incoming.next().unwrap()?;
     let mut payload = Vec::new();
     let copied = end.incoming.copy_payload(&arrived, &mut payload);
     let (id, lost) = (arrived.id, arrived.lost.or(copied.err()));
     assert_eq!(arrived.kind, Kind::Request);
-    end.incoming.release(arrived);
+    end.incoming.release(&mut arrived);
     Some((id, lost.map_or(Ok(payload), Err)))
 }
 

@@ -35,6 +35,7 @@ pub(crate) use crate::sys::doorbell::{Rings, Wake};
 use crate::wire::codec::WriteError;
 use crate::wire::descriptors::{Attached, Parcel};
 use crate::wire::kind::Kind;
+use crate::wire::received::Received;
 use crate::wire::writer::Writer;
 
 /// Writes a payload; called again from the start if the first room was too short.
@@ -112,6 +113,13 @@ pub(crate) struct Arrived {
     /// Why it has come without its payload, if it has.
     pub(crate) lost: Option<Lost>,
     place: Place,
+}
+
+impl Arrived {
+    /// The place for a message.
+    pub(crate) fn none() -> Self {
+        Self { kind: Kind::Returned, id: 0, attached: None, lost: None, place: Place::Assembled }
+    }
 }
 
 /// Why there is no payload to a message.
@@ -264,9 +272,26 @@ impl Incoming {
     /// The next message, if one has arrived. It stays until [`Incoming::release`].
     ///
     /// Of a side that sends parts without end it takes in some, and comes back with none.
-    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
-        both!(Incoming, self, half => half.next())
+        let mut arrived = Arrived::none();
+        Ok(self.next_into(&mut arrived)?.then_some(arrived))
+    }
+
+    /// As [`Incoming::next`], into a place that its caller has for all messages; says whether there is one.
+    ///
+    /// To hand a message on by value, from function to function, takes longer than to look for it.
+    #[inline]
+    pub(crate) fn next_into(&mut self, arrived: &mut Arrived) -> Result<bool, Broken> {
+        match self {
+            Self::Shared(half) => half.next_into(arrived),
+            Self::Socket(half) => match half.next()? {
+                Some(message) => {
+                    *arrived = message;
+                    Ok(true)
+                }
+                None => Ok(false),
+            },
+        }
     }
 
     /// Has messages whose payload is longer come without it, from a side that is not to be trusted.
@@ -280,6 +305,15 @@ impl Incoming {
         match self {
             Self::Shared(half) => half.copied_bytes(arrived),
             Self::Socket(half) => half.copied_bytes(),
+        }
+    }
+
+    /// Copies the payload of an arrived message, if it is short; says whether it was.
+    #[inline]
+    pub(crate) fn copy_short(&self, arrived: &Arrived, target: &mut Received) -> bool {
+        match self {
+            Self::Shared(half) => half.copy_short(arrived, target),
+            Self::Socket(_) => false,
         }
     }
 
@@ -318,9 +352,9 @@ impl Incoming {
         }
     }
 
-    /// Is done with an arrived message.
+    /// Is done with an arrived message; what nobody has taken out of it is closed.
     #[inline]
-    pub(crate) fn release(&mut self, arrived: Arrived) {
+    pub(crate) fn release(&mut self, arrived: &mut Arrived) {
         self.release_quietly(arrived);
         self.tell_room();
     }
@@ -329,10 +363,10 @@ impl Incoming {
     ///
     /// [`Incoming::tell_room`] follows, unless nobody can.
     #[inline]
-    pub(crate) fn release_quietly(&mut self, arrived: Arrived) {
+    pub(crate) fn release_quietly(&mut self, arrived: &mut Arrived) {
         both!(Incoming, self, half => half.release_quietly(&arrived.place));
         // By hand, because to drop nothing is a call otherwise, for every message.
-        if let Some(parcel) = arrived.attached {
+        if let Some(parcel) = arrived.attached.take() {
             close(parcel);
         }
     }

@@ -162,11 +162,12 @@ impl Starting {
         let why = match outcome {
             Ok(Outcome { kind: Kind::Returned, .. }) => return Started::Alive,
             Err(Fault::TimedOut) if self.constructing.is_ok() => return Started::NotYet,
-            Ok(Outcome { kind: Kind::Panicked, payload, .. }) => match codec::decode::<PanicReport>(&payload)
-            {
-                Ok(report) => format!("its constructor {report}"),
-                Err(_) => "its constructor panicked".to_owned(),
-            },
+            Ok(Outcome { kind: Kind::Panicked, payload, .. }) => {
+                match codec::decode::<PanicReport>(payload.bytes()) {
+                    Ok(report) => format!("its constructor {report}"),
+                    Err(_) => "its constructor panicked".to_owned(),
+                }
+            }
             Ok(Outcome { kind: Kind::Failed, .. }) => "its constructor returned an error".to_owned(),
             Ok(_) => "its constructor could not read its arguments".to_owned(),
             Err(Fault::Circle(chain)) => {

@@ -15,8 +15,8 @@
 //! 16                   | n    | payload                                | producer
 //! ```
 //!
-//! * R1: before a record is published, the header word of the line behind it is zeroed. So the
-//!   consumer, wherever it has arrived, finds zero there or a whole record, never old bytes.
+//! * R1: when a record is published, the header word of the line behind it is zero: made so before, or with the record
+//!   before. So the consumer, wherever it has arrived, finds zero there or a whole record, never old bytes.
 //! * R2: the producer writes only to lines between its position and `read_position + capacity`;
 //!   the consumer reads only published records, and moves `read_position` past them when done.
 //!   So nobody writes what somebody reads.

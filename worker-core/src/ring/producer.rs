@@ -15,7 +15,12 @@ pub(crate) struct Producer {
     write_position: u64,
     /// What we last saw of the consumer's position: it can be stale, never too large.
     seen_read_position: u64,
+    /// Where a line is known to be zero, ahead of the next record; [`NOWHERE`] if none is.
+    zeroed_position: u64,
 }
+
+/// No line begins there.
+const NOWHERE: u64 = u64::MAX;
 
 /// Room for one record, not yet visible to the consumer.
 ///
@@ -23,6 +28,8 @@ pub(crate) struct Producer {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     position: u64,
+    /// What was [`Producer::zeroed_position`]: whoever has the room may write there.
+    zeroed_position: u64,
     /// Offset in the memory where the payload goes.
     pub(crate) payload_offset: usize,
     /// How many bytes of payload fit.
@@ -38,7 +45,7 @@ pub(crate) struct Full {
 
 impl Producer {
     pub(crate) fn new(geometry: Geometry) -> Self {
-        Self { geometry, write_position: 0, seen_read_position: 0 }
+        Self { geometry, write_position: 0, seen_read_position: 0, zeroed_position: NOWHERE }
     }
 
     /// Position behind the last record.
@@ -110,6 +117,8 @@ impl Producer {
     pub(crate) fn commit(&mut self, memory: &impl Memory, reservation: Reservation, header: Header, id: u64) {
         debug_assert_eq!(reservation.position, self.write_position);
         debug_assert!(header.length_bytes as usize <= reservation.payload_room_bytes);
+        // What was written is the record, so nothing behind it.
+        self.zeroed_position = reservation.zeroed_position;
         self.publish(memory, header, id, record_bytes(header.length_bytes as usize));
     }
 
@@ -117,19 +126,31 @@ impl Producer {
     fn publish(&mut self, memory: &impl Memory, header: Header, id: u64, record: usize) {
         let offset = self.geometry.offset_of(self.write_position);
         let next_position = self.write_position + record as u64;
-        // R1. Relaxed: the release below publishes this zero with the record.
-        memory.store(self.geometry.offset_of(next_position), 0, Ordering::Relaxed);
+        if self.zeroed_position != next_position {
+            // R1. Relaxed: the release below publishes this zero with the record.
+            memory.store(self.geometry.offset_of(next_position), 0, Ordering::Relaxed);
+        }
         // Relaxed: as above.
         memory.store(offset + 8, id, Ordering::Relaxed);
         // SYNC: record (release).
         memory.store(offset, header.to_word(), Ordering::Release);
         self.write_position = next_position;
+        // For a next record of one line, as most are: stores become visible one after the other, and this one would have to
+        // fetch its line from the other processor while that waits for the header.
+        self.zeroed_position = NOWHERE;
+        if self.free_bytes() >= 2 * LINE_BYTES {
+            let ahead = next_position + LINE_BYTES as u64;
+            // Relaxed: the release of the next record publishes it.
+            memory.store(self.geometry.offset_of(ahead), 0, Ordering::Relaxed);
+            self.zeroed_position = ahead;
+        }
     }
 
     #[inline]
-    fn reservation(&self, payload_room_bytes: usize) -> Reservation {
+    fn reservation(&mut self, payload_room_bytes: usize) -> Reservation {
         Reservation {
             position: self.write_position,
+            zeroed_position: std::mem::replace(&mut self.zeroed_position, NOWHERE),
             payload_offset: self.geometry.offset_of(self.write_position) + PAYLOAD_OFFSET_BYTES,
             payload_room_bytes,
         }

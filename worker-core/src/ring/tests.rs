@@ -86,6 +86,23 @@ fn any_mixture_of_lengths_arrives_in_order() {
 }
 
 #[test]
+fn what_was_written_and_given_up_is_never_taken_for_a_record() {
+    let (memory, mut producer, mut consumer) = (memory(), Producer::new(GEOMETRY), Consumer::new(GEOMETRY));
+    for id in 0..100 {
+        let reservation = producer.reserve_some(&memory, GEOMETRY.payload_max_bytes()).unwrap();
+        let room = reservation.payload_room_bytes;
+        for offset in (0..room & !7).step_by(8) {
+            memory.store(reservation.payload_offset + offset, u64::MAX, Ordering::Relaxed);
+        }
+        // The reservation is dropped, which does nothing.
+        assert!(commit(&mut producer, &memory, 0, id));
+        assert_eq!(consumer.next(&memory).unwrap().unwrap().id, id);
+        consumer.release(&memory);
+        assert!(consumer.next(&memory).unwrap().is_none(), "the line behind it is zero (R1)");
+    }
+}
+
+#[test]
 fn a_full_ring_says_what_it_waits_for() {
     let (memory, mut producer, mut consumer) = (memory(), Producer::new(GEOMETRY), Consumer::new(GEOMETRY));
     let mut count = 0;

@@ -39,6 +39,9 @@ pub(crate) enum Access {
     ReadWrite,
 }
 
+/// Longest run of bytes that is copied one by one: the longest number that an encoder writes.
+const BY_BYTE_MAX_BYTES: usize = 10;
+
 /// Shared memory objects, not mapped.
 #[derive(Debug)]
 pub(crate) struct Object;
@@ -215,8 +218,19 @@ impl SharedMemory {
         self.assert_inside(offset_bytes, bytes.len());
         // SAFETY: the assertion above keeps the offset inside M1.
         let target = unsafe { self.base.as_ptr().add(offset_bytes) };
-        // SAFETY: M1, and the assertion above; `bytes` is private memory, so they cannot overlap.
-        unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+        if bytes.len() > BY_BYTE_MAX_BYTES {
+            // SAFETY: M1, and the assertion above; `bytes` is private memory, so they cannot overlap.
+            unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+            return;
+        }
+        // What was written a moment ago byte by byte, as a number is by its encoder, is read back byte by byte at once, and
+        // in one piece only once it has left the processor's queue of stores. Volatile, or it becomes one piece.
+        for (index, byte) in bytes.iter().enumerate() {
+            // SAFETY: the assertion above keeps the offset inside M1.
+            let target = unsafe { target.add(index) };
+            // SAFETY: M1, and the assertion above.
+            unsafe { target.write_volatile(*byte) }
+        }
     }
 
     /// Copies the bytes at `offset_bytes` to private memory.

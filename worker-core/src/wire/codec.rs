@@ -51,12 +51,32 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, writer: &mut Writer<'_>) 
 /// Decodes a serde value that may borrow from the bytes; every byte must belong to it.
 #[inline]
 pub(crate) fn decode<'bytes, T: Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Result<T, DecodeError> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => {
-            let left = rest.len();
-            Err(DecodeError::new::<T>(format_args!("{left} bytes were left over; {}", reason::WAY_OUT)))
-        }
-        Err(error) => Err(DecodeError::new::<T>(reason::text_of(&error))),
+    decode_with(bytes, |value| value)
+}
+
+/// As [`decode`], and uses the value where it is: to hand it on takes longer than to decode it, if it is short.
+#[inline]
+pub(crate) fn decode_with<'bytes, T: Deserialize<'bytes>, R>(
+    bytes: &'bytes [u8],
+    then: impl FnOnce(T) -> R,
+) -> Result<R, DecodeError> {
+    let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+    match T::deserialize(&mut deserializer) {
+        Ok(value) => match deserializer.finalize() {
+            Ok([]) => Ok(then(value)),
+            Ok(rest) => Err(left_over::<T>(rest.len())),
+            Err(error) => Err(not_decoded::<T>(&error)),
+        },
+        Err(error) => Err(not_decoded::<T>(&error)),
     }
+}
+
+#[cold]
+fn left_over<T>(left_bytes: usize) -> DecodeError {
+    DecodeError::new::<T>(format_args!("{left_bytes} bytes were left over; {}", reason::WAY_OUT))
+}
+
+#[cold]
+fn not_decoded<T>(error: &postcard::Error) -> DecodeError {
+    DecodeError::new::<T>(reason::text_of(error))
 }

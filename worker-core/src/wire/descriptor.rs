@@ -4,7 +4,7 @@
 //!
 //! Descriptors inside of your own types: `#[serde(with = "worker_core::descriptor")]`.
 //!
-//! Alone, as an argument or a result, a [`File`], [`OwnedFd`], socket or pipe needs nothing: it travels, also as `&File`,
+//! Alone, as an argument or a result, a [`File`](std::fs::File), [`OwnedFd`], socket or pipe needs nothing: it travels, also as `&File`,
 //! `BorrowedFd<'_>`, `Option<File>` or `Vec<File>`. Inside of a type of your own the field says that it
 //! is one, with the attribute above, for whatever is `AsFd + From<OwnedFd>`, and `Option` and `Vec` of it. Where
 //! no attribute can stand, in a tuple or a map, [`Descriptor`] does the same as a type.
@@ -261,7 +261,7 @@ mod tests {
         let mut payload = Vec::new();
         let (written, attached) = attached_by(|| value.write(&mut Writer::to_heap(&mut payload)));
         written.unwrap();
-        with_arrived(attached, || T::read(&mut payload)).unwrap()
+        with_arrived(attached, || T::read(&mut payload.into())).unwrap()
     }
 
     #[test]

@@ -74,16 +74,15 @@ pub(crate) trait Moves: fmt::Debug + Send + Sync {
 ///
 /// Nearly no message has descriptors: what it costs to ask must be next to nothing, and the lists have destructors, which
 /// makes them dear.
-#[derive(Clone, Copy)]
 struct Depth {
     /// Messages that are being encoded, one inside the other; zero outside of any.
-    messages: u32,
+    messages: Cell<u32>,
     /// Of the innermost of [`LISTS`]; zero if there is none.
-    list: u32,
+    list: Cell<u32>,
 }
 
 thread_local! {
-    static ENCODING: Cell<Depth> = const { Cell::new(Depth { messages: 0, list: 0 }) };
+    static ENCODING: Depth = const { Depth { messages: Cell::new(0), list: Cell::new(0) } };
     /// The lists of the messages that this thread encodes and that have something, each with its depth, the innermost last.
     static LISTS: RefCell<Vec<(u32, Box<Parcel>)>> = const { RefCell::new(Vec::new()) };
     /// Whether anything came along with the message that this thread decodes.
@@ -95,9 +94,8 @@ thread_local! {
 /// The list of the innermost message, made if there is none.
 fn with_list<T>(depth: u32, run: impl FnOnce(&mut Parcel) -> T) -> T {
     LISTS.with_borrow_mut(|lists| {
-        if ENCODING.get().list != depth {
+        if ENCODING.with(|encoding| encoding.list.replace(depth)) != depth {
             lists.push((depth, Parcel::arrived(Vec::new(), 0)));
-            ENCODING.set(Depth { messages: depth, list: depth });
         }
         let (_, parcel) = lists.last_mut().expect("it was pushed, now or before");
         run(parcel)
@@ -110,7 +108,7 @@ fn take_list(depth: u32) -> Attached {
     LISTS.with_borrow_mut(|lists| {
         let parcel = lists.pop_if(|(its_depth, _)| *its_depth == depth).map(|(_, parcel)| parcel);
         let list = lists.last().map_or(0, |&(its_depth, _)| its_depth);
-        ENCODING.set(Depth { list, ..ENCODING.get() });
+        ENCODING.with(|encoding| encoding.list.set(list));
         parcel
     })
 }
@@ -142,7 +140,7 @@ pub(crate) fn attach_again(attached: &Attached) -> Result<(), String> {
 }
 
 fn attach_shared(descriptor: Arc<OwnedFd>) -> Result<u32, String> {
-    let depth = ENCODING.get().messages;
+    let depth = ENCODING.with(|encoding| encoding.messages.get());
     if depth == 0 {
         return Err("it holds a descriptor, so it can only be an argument or a result of a call, or go through a channel".into());
     }
@@ -169,7 +167,7 @@ pub(crate) fn note_leaving(value: Arc<dyn Moves>) {
 
 /// The list of the message that is being encoded, if something is in it.
 fn with_own_list(run: impl FnOnce(&mut Parcel)) {
-    let Depth { messages, list } = ENCODING.get();
+    let (messages, list) = ENCODING.with(|encoding| (encoding.messages.get(), encoding.list.get()));
     if messages != 0 && messages == list {
         with_list(messages, run);
     }
@@ -206,24 +204,26 @@ pub(crate) fn may_wait_until(patience: Duration) -> Instant {
 #[inline]
 pub(crate) fn attached_by<T>(encode: impl FnOnce() -> T) -> (T, Attached) {
     /// Goes back to the message around this one, also when the encoding panics.
-    struct Restore(Depth);
-    impl Drop for Restore {
+    struct Restore<'thread>(&'thread Depth, u32);
+    impl Drop for Restore<'_> {
         #[inline]
         fn drop(&mut self) {
-            if ENCODING.get().list > self.0.messages {
-                drop(take_list(self.0.messages + 1));
+            let Self(encoding, depth) = *self;
+            if encoding.list.get() >= depth {
+                drop(take_list(depth));
             }
-            ENCODING.set(self.0);
+            encoding.messages.set(depth - 1);
         }
     }
-    let around = ENCODING.get();
-    let depth = around.messages + 1;
-    ENCODING.set(Depth { messages: depth, ..around });
-    let restore = Restore(around);
-    let result = encode();
-    let attached = if ENCODING.get().list == depth { take_list(depth) } else { None };
-    drop(restore);
-    (result, attached)
+    ENCODING.with(|encoding| {
+        let depth = encoding.messages.get() + 1;
+        encoding.messages.set(depth);
+        let restore = Restore(encoding, depth);
+        let result = encode();
+        let attached = if encoding.list.get() == depth { take_list(depth) } else { None };
+        drop(restore);
+        (result, attached)
+    })
 }
 
 /// Decodes with what came along; what is left of it is closed.

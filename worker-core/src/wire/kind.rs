@@ -3,7 +3,7 @@
 //! Layer 2: plain data.
 
 /// What a message is. The numbers are part of the link protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
     /// To the backend: make the actor. The payload is the constructor enum.
@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     /// To the backend: run the `#[deactivate]` hook, and reply. No payload.
     Deactivate = 13,
     /// To the frontend: the value that a method returned, or that the actor is made.
+    #[default]
     Returned = 7,
     /// To the frontend: the error that a method or constructor returned.
     Failed = 8,

@@ -13,4 +13,5 @@ pub(crate) mod lent;
 pub mod path;
 pub(crate) mod portable;
 pub(crate) mod reason;
+pub(crate) mod received;
 pub(crate) mod writer;

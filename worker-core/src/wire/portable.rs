@@ -2,7 +2,7 @@
 //! Not here: borrowed arguments (`borrowed`), and the fields of request enums, which are plain serde.
 //! Layer 2: over `codec`.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
 use super::codec::{self, WriteError};
+use super::received::Received;
 use super::writer::Writer;
 use crate::errors::DecodeError;
 
@@ -32,7 +33,7 @@ pub trait Portable<Form>: Sized {
 
     /// Makes the value from a payload, which it may take.
     #[doc(hidden)]
-    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError>;
+    fn read(payload: &mut Received) -> Result<Self, DecodeError>;
 }
 
 /// [`Portable`] by serde.
@@ -55,12 +56,15 @@ impl<T: Serialize + DeserializeOwned + 'static> Portable<BySerde> for T {
     }
 
     #[inline]
-    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
+    fn read(payload: &mut Received) -> Result<Self, DecodeError> {
+        if TypeId::of::<T>() != TypeId::of::<Vec<u8>>() {
+            return codec::decode(payload.bytes());
+        }
         let mut taken = None::<T>;
         if let Some(bytes) = (&mut taken as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
-            *bytes = Some(std::mem::take(payload));
+            *bytes = Some(payload.take());
         }
-        taken.map_or_else(|| codec::decode(payload), Ok)
+        taken.map_or_else(|| codec::decode(payload.bytes()), Ok)
     }
 }
 
@@ -69,8 +73,9 @@ impl<T: Native> Portable<Natively> for T {
         codec::encode(&self.to_wire(), writer)
     }
 
-    fn read(payload: &mut Vec<u8>) -> Result<Self, DecodeError> {
-        codec::decode(payload).and_then(|wire| Self::from_wire(wire).map_err(DecodeError::new::<Self>))
+    fn read(payload: &mut Received) -> Result<Self, DecodeError> {
+        codec::decode(payload.bytes())
+            .and_then(|wire| Self::from_wire(wire).map_err(DecodeError::new::<Self>))
     }
 }
 
@@ -279,7 +284,7 @@ mod tests {
     fn there_and_back<Form, T: Portable<Form>>(value: &T) -> T {
         let mut payload = Vec::new();
         value.write(&mut Writer::to_heap(&mut payload)).unwrap();
-        T::read(&mut payload).unwrap()
+        T::read(&mut payload.into()).unwrap()
     }
 
     #[test]
@@ -288,7 +293,7 @@ mod tests {
         vec![7_u8, 8].write(&mut Writer::to_heap(&mut payload)).unwrap();
         assert_eq!(payload, [7, 8]);
         let before = payload.as_ptr();
-        let bytes = <Vec<u8> as Portable<BySerde>>::read(&mut payload).unwrap();
+        let bytes = <Vec<u8> as Portable<BySerde>>::read(&mut payload.into()).unwrap();
         assert_eq!((bytes.as_ptr(), bytes.as_slice()), (before, &[7, 8][..]));
     }
 

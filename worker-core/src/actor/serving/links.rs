@@ -53,7 +53,8 @@ pub(super) enum Look {
 
 /// What a wait at the one link brought.
 pub(super) enum Next {
-    Message(Arrived),
+    /// It is where the caller wanted it.
+    Message,
     /// The actor was given away.
     Given,
     /// The link is gone, and everything on it is taken in.
@@ -235,9 +236,9 @@ impl Peer {
     }
 }
 
-/// Waits for the next message of a backend with one link.
+/// Waits for the next message of a backend with one link, and puts it into `arrived`.
 #[inline]
-pub(super) fn next(link: &RefCell<LinkEnd>) -> Next {
+pub(super) fn next(link: &RefCell<LinkEnd>, arrived: &mut Arrived) -> Next {
     let mut link = link.borrow_mut();
     let mut gone = false;
     loop {
@@ -245,10 +246,10 @@ pub(super) fn next(link: &RefCell<LinkEnd>) -> Next {
         if link.incoming.was_given() {
             return Next::Given;
         }
-        match link.incoming.next() {
-            Ok(Some(arrived)) => return Next::Message(arrived),
-            Ok(None) if gone => return Next::Gone,
-            Ok(None) => {}
+        match link.incoming.next_into(arrived) {
+            Ok(true) => return Next::Message,
+            Ok(false) if gone => return Next::Gone,
+            Ok(false) => {}
             // A frontend is trusted; if its memory makes no sense all the same, there is nothing to serve.
             Err(_) => return Next::Gone,
         }

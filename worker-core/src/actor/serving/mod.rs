@@ -25,7 +25,7 @@ use super::panics;
 use super::reply::Replies;
 use crate::calls::{identity, waits};
 use crate::errors::DecodeError;
-use crate::link::LinkEnd;
+use crate::link::{Arrived, LinkEnd};
 use crate::process::{BackendStart, parting};
 use crate::wire::codec;
 use crate::wire::descriptors::{Attached, with_arrived};
@@ -113,10 +113,11 @@ fn make<A: Actor>(
     context: &Context<A>,
     construct: impl FnOnce(&[u8], Attached) -> Made<A>,
 ) -> Option<A> {
-    let Next::Message(mut arrived) = links::next(link) else { return None };
+    let mut arrived = Arrived::none();
+    let Next::Message = links::next(link, &mut arrived) else { return None };
     if arrived.kind != Kind::Construct {
         // The spawn has come to nothing on the other side.
-        link.borrow_mut().incoming.release(arrived);
+        link.borrow_mut().incoming.release(&mut arrived);
         return None;
     }
     let attached = arrived.attached.take();
@@ -130,7 +131,7 @@ fn make<A: Actor>(
             actor
         }))
     });
-    link.borrow_mut().incoming.release(arrived);
+    link.borrow_mut().incoming.release(&mut arrived);
     match made {
         Ok(Ok(Ok(actor))) => {
             replies.send::<()>(Kind::Returned, &|_| Ok(()));

@@ -29,7 +29,7 @@ pub(super) fn serve<A: Actor>(
     actor: &mut A,
     link: &Rc<RefCell<LinkEnd>>,
     context: &Context<A>,
-    mut arrived: Arrived,
+    arrived: &mut Arrived,
 ) -> Flow {
     let wanted = match arrived.kind {
         Kind::Request | Kind::GenericRequest | Kind::Activate | Kind::Deactivate => true,
@@ -43,7 +43,7 @@ pub(super) fn serve<A: Actor>(
     };
     link.borrow().incoming.note_taken();
     let replies = Replies::new(link, arrived.id, wanted);
-    let bytes = payload(link, &arrived);
+    let bytes = payload(link, arrived);
     let attached = arrived.attached.take();
     tell_before_abort(link, arrived.id, wanted);
     let handled =
@@ -76,11 +76,7 @@ fn handle<A: Actor>(
             hooks::run(actor, kind, context, replies);
             Ok(())
         }
-        _ => {
-            let request = codec::decode::<A::Request<'_>>(bytes)?;
-            actor.run(request, &call);
-            Ok(())
-        }
+        _ => codec::decode_with::<A::Request<'_>, _>(bytes, |request| actor.run(request, &call)),
     }
 }
 

@@ -25,7 +25,7 @@ use super::requests::{self, Flow};
 use crate::actor::context::Context;
 use crate::actor::contract::Actor;
 use crate::actor::panics;
-use crate::link::LinkEnd;
+use crate::link::{Arrived, LinkEnd};
 use crate::sys::poll::wait_any;
 
 /// How long messages may keep the loop from a look at the descriptors, which is a system call: it
@@ -68,10 +68,11 @@ enum Alone {
 
 /// Serves one link, for as long as there is nothing else.
 fn serve_alone<A: Actor>(actor: &mut A, link: &Rc<RefCell<LinkEnd>>, context: &Context<A>) -> Alone {
+    let mut arrived = Arrived::none();
     loop {
-        match links::next(link) {
-            Next::Message(arrived) => {
-                if requests::serve(actor, link, context, arrived) == Flow::Ends {
+        match links::next(link, &mut arrived) {
+            Next::Message => {
+                if requests::serve(actor, link, context, &mut arrived) == Flow::Ends {
                     return Alone::Ends;
                 }
             }
@@ -93,9 +94,9 @@ fn go_around<A: Actor>(
 ) -> Flow {
     let mut idle = true;
     for _ in 0..links.count() {
-        if let Look::Message(link, arrived) = links.take_turn() {
+        if let Look::Message(link, mut arrived) = links.take_turn() {
             idle = false;
-            if requests::serve(actor, &link, context, arrived) == Flow::Ends {
+            if requests::serve(actor, &link, context, &mut arrived) == Flow::Ends {
                 return Flow::Ends;
             }
         }

@@ -16,12 +16,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::leading::{LAP, take_mine};
-use super::{Client, Ending, Fault, Outcome, State, Ticket};
-use crate::calls::table::{Look, Reply};
+use super::{Client, Ending, Fault, Locked, Outcome, Ticket};
+use crate::calls::table::Look;
 use crate::calls::watch::{self, Key};
 use crate::link::{Incoming, Rings};
 
@@ -248,11 +248,11 @@ impl Client {
     /// The result of a call; without one, the lock is given back.
     fn settle<'client>(
         &'client self,
-        mut state: MutexGuard<'client, State>,
+        mut state: Locked<'client>,
         ticket: Ticket,
-    ) -> Result<Result<Outcome, Fault>, MutexGuard<'client, State>> {
-        if let Look::Answered(Reply { kind, payload, attached }) = state.table.look(ticket.id) {
-            return Ok(Ok(Outcome { kind, payload, attached }));
+    ) -> Result<Result<Outcome, Fault>, Locked<'client>> {
+        if let Look::Answered(reply) = state.table.look(ticket.id) {
+            return Ok(Ok(reply.into()));
         }
         let Some(death) = state.death.clone() else { return Err(state) };
         let awaited_since = state.table.awaited_since(ticket.id);
@@ -263,7 +263,7 @@ impl Client {
     }
 
     /// Takes in what has come, unless somebody else does, or a watcher will (C5).
-    fn look_if_free(self: &Arc<Self>, mut state: MutexGuard<'_, State>, mine: Option<u64>) -> Taken {
+    fn look_if_free(self: &Arc<Self>, mut state: Locked<'_>, mine: Option<u64>) -> Taken {
         if state.armed {
             return Taken::Everything;
         }
@@ -285,8 +285,10 @@ impl Client {
     fn take_in(&self, incoming: &mut Incoming, mine: Option<u64>) -> Taken {
         for _ in 0..LAP {
             match incoming.next() {
-                Ok(Some(arrived)) if mine == Some(arrived.id) => {
-                    return Taken::Mine(take_mine(incoming, arrived));
+                Ok(Some(mut arrived)) if mine == Some(arrived.id) => {
+                    let mut outcome = Outcome::default();
+                    take_mine(incoming, &mut arrived, &mut outcome);
+                    return Taken::Mine(outcome);
                 }
                 Ok(Some(arrived)) => self.hand_over(incoming, arrived),
                 Ok(None) => return Taken::Everything,

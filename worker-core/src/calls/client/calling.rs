@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use super::leading::{Goal, Lead};
 use super::{Client, Fault, NotNow, Outcome, Ticket, park};
-use crate::calls::table::{Look, Reply};
+use crate::calls::table::Look;
 use crate::calls::{identity, waits};
-use crate::link::Payload;
+use crate::link::{Payload, Sent};
 use crate::sys::clock::Moment;
 use crate::wire::kind::Kind;
 
@@ -22,21 +22,12 @@ impl Client {
         payload: Payload<'_>,
         deadline: Option<Instant>,
     ) -> Result<Ticket, Fault> {
-        let id = {
-            let mut state = self.state();
-            if let Some(death) = &state.death {
-                return Err(Fault::NotSent(death.exit.clone()));
-            }
-            state.table.enter()
-        };
-        // Left again on an error, and when a value panics while it is encoded.
-        let entered = Entered { client: self, id };
-        let (sent, _) = self.send(kind, id, payload, deadline)?;
-        std::mem::forget(entered);
-        Ok(Ticket { id, sent })
+        let entered = self.enter()?;
+        let (sent, _) = self.send(kind, entered.id, payload, deadline)?;
+        Ok(entered.sent(sent))
     }
 
-    /// Calls, and waits for the reply: what would wait for itself is never sent.
+    /// Calls, and waits for the reply, which is put into `outcome`: what would wait for itself is never sent.
     ///
     /// A call that timed out is forgotten.
     #[inline]
@@ -45,39 +36,60 @@ impl Client {
         kind: Kind,
         payload: Payload<'_>,
         deadline: Option<Instant>,
-    ) -> Result<Outcome, Fault> {
-        let id = {
-            let mut state = self.state();
-            if let Some(death) = &state.death {
-                return Err(Fault::NotSent(death.exit.clone()));
-            }
-            state.table.enter()
-        };
-        let entered = Entered { client: self, id };
-        let _waiting = waits::begin(&self.target, id).map_err(Fault::Circle)?;
-        let (sent, _) = self.send(kind, id, payload, deadline)?;
-        std::mem::forget(entered);
-        let ticket = Ticket { id, sent };
-        self.wait_noted(ticket, deadline).inspect_err(|fault| {
+        outcome: &mut Outcome,
+    ) -> Result<(), Fault> {
+        // A backend that calls notes for whom, so that no circle of actors waits for itself: under the lock.
+        if identity::served() == 0
+            && let Some(lead) = self.try_alone()
+        {
+            return self.call_alone(lead, kind, payload, deadline, outcome);
+        }
+        self.call_among_others(kind, payload, deadline, outcome)
+    }
+
+    pub(super) fn call_among_others(
+        &self,
+        kind: Kind,
+        payload: Payload<'_>,
+        deadline: Option<Instant>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Fault> {
+        let entered = self.enter()?;
+        let _waiting = waits::begin(&self.target, entered.id).map_err(Fault::Circle)?;
+        let (sent, _) = self.send(kind, entered.id, payload, deadline)?;
+        self.wait_or_forget(entered.sent(sent), deadline, &mut None, outcome)
+    }
+
+    /// Waits for the reply of a call that is noted; one that timed out is forgotten.
+    pub(super) fn wait_or_forget(
+        &self,
+        ticket: Ticket,
+        deadline: Option<Instant>,
+        waiting_since: &mut Option<Moment>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Fault> {
+        self.wait_noted(ticket, deadline, waiting_since, outcome).inspect_err(|fault| {
             if let Fault::TimedOut = fault {
                 self.forget(ticket);
             }
         })
     }
 
+    /// Enters a call in the table, until it has left or cannot.
+    #[inline]
+    fn enter(&self) -> Result<Entered<'_>, Fault> {
+        let mut state = self.state();
+        match &state.death {
+            Some(death) => Err(Fault::NotSent(death.exit.clone())),
+            None => Ok(Entered { client: self, id: state.table.enter() }),
+        }
+    }
+
     /// As [`Client::start`], if that takes no waiting.
     pub(crate) fn start_now(&self, kind: Kind, payload: Payload<'_>) -> Result<Ticket, NotNow> {
-        let id = {
-            let mut state = self.state();
-            if let Some(death) = &state.death {
-                return Err(NotNow::Fault(Fault::NotSent(death.exit.clone())));
-            }
-            state.table.enter()
-        };
-        let entered = Entered { client: self, id };
-        let sent = self.send_now(kind, id, payload)?;
-        std::mem::forget(entered);
-        Ok(Ticket { id, sent })
+        let entered = self.enter().map_err(NotNow::Fault)?;
+        let sent = self.send_now(kind, entered.id, payload)?;
+        Ok(entered.sent(sent))
     }
 
     /// Sends a message that has no reply.
@@ -107,11 +119,12 @@ impl Client {
     /// Waits for the reply of a call. Only a call that timed out is still to be ended.
     #[inline]
     pub(crate) fn wait(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<Outcome, Fault> {
+        let mut outcome = Outcome::default();
         if identity::served() == 0 || self.is_ready(ticket) {
-            return self.wait_noted(ticket, deadline);
+            return self.wait_noted(ticket, deadline, &mut None, &mut outcome).map(|()| outcome);
         }
         match waits::begin_sent(&self.target, ticket.id, &|| self.is_ready(ticket)) {
-            Ok(_waiting) => self.wait_noted(ticket, deadline),
+            Ok(_waiting) => self.wait_noted(ticket, deadline, &mut None, &mut outcome).map(|()| outcome),
             Err(circle) => {
                 self.forget(ticket);
                 Err(Fault::Circle(circle))
@@ -121,23 +134,29 @@ impl Client {
 
     /// Waits; that it does is noted where it has to be.
     #[inline]
-    fn wait_noted(&self, ticket: Ticket, deadline: Option<Instant>) -> Result<Outcome, Fault> {
-        let mut waiting_since = None;
+    pub(super) fn wait_noted(
+        &self,
+        ticket: Ticket,
+        deadline: Option<Instant>,
+        waiting_since: &mut Option<Moment>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Fault> {
         loop {
             let mut state = self.state();
-            if let Look::Answered(Reply { kind, payload, attached }) = state.table.look(ticket.id) {
-                return Ok(Outcome { kind, payload, attached });
+            if let Look::Answered(reply) = state.table.look(ticket.id) {
+                *outcome = reply.into();
+                return Ok(());
             }
             if let Some(death) = &state.death {
                 let death = death.clone();
                 let left = state.table.forget(ticket.id);
                 drop(state);
                 drop(left);
-                return Err(self.fault_of(death, ticket, waiting_since));
+                return Err(self.fault_of(death, ticket, *waiting_since));
             }
             if !state.is_led() {
-                match self.lead(state, Goal::Reply(ticket.id), deadline, &mut waiting_since) {
-                    Lead::Reply(outcome) => return Ok(outcome),
+                match self.lead(state, Goal::Reply(ticket.id), deadline, waiting_since, outcome) {
+                    Lead::Replied => return Ok(()),
                     Lead::LookAgain => continue,
                     Lead::TimedOut => return Err(Fault::TimedOut),
                 }
@@ -163,7 +182,7 @@ impl Client {
         let mut state = self.state();
         if !state.is_led() && !state.is_settled(ticket) {
             // What a leader without a goal of its own takes in goes to the table.
-            self.lead(state, Goal::Death, now, &mut None);
+            self.lead(state, Goal::Death, now, &mut None, &mut Outcome::default());
             state = self.state();
         }
         state.is_settled(ticket)
@@ -181,11 +200,27 @@ impl Client {
 }
 
 /// A call in the table until it is known to have left.
-struct Entered<'client> {
+pub(super) struct Entered<'client> {
     client: &'client Client,
     id: u64,
 }
 
+impl<'client> Entered<'client> {
+    /// A call that is entered, by the thread that was alone, before its request leaves.
+    pub(super) fn of_alone(client: &'client Client, id: u64) -> Self {
+        Self { client, id }
+    }
+
+    /// The request has left.
+    #[inline]
+    pub(super) fn sent(self, sent: Sent) -> Ticket {
+        let ticket = Ticket { id: self.id, sent };
+        std::mem::forget(self);
+        ticket
+    }
+}
+
+// On an error, and when a value panics while it is encoded.
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let left = self.client.state().table.withdraw(self.id);

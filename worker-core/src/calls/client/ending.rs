@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 use std::time::Instant;
 
 use super::leading::{Goal, Lead};
-use super::{Client, Death, Ending, Fault, Ticket, park};
+use super::{Client, Death, Ending, Fault, Outcome, Ticket, park};
 use crate::calls::table::Waiter;
 use crate::errors::Exit;
 use crate::link::Incoming;
@@ -24,7 +24,9 @@ impl Client {
                 return Some(death.exit.clone());
             }
             if !state.is_led() {
-                if let Lead::TimedOut = self.lead(state, Goal::Death, deadline, &mut None) {
+                if let Lead::TimedOut =
+                    self.lead(state, Goal::Death, deadline, &mut None, &mut Outcome::default())
+                {
                     return None;
                 }
                 continue;
@@ -78,7 +80,7 @@ impl Client {
         state.death = Some(death);
         // Relaxed: see `is_dead`.
         self.is_dead.store(true, Ordering::Relaxed);
-        state.incoming = Some(incoming);
+        state.put(incoming);
         let waiters = state.table.all_waiters();
         let others = std::mem::take(&mut state.others);
         drop(state);

@@ -2,15 +2,14 @@
 //! Not here: waiting without the lead (`super`).
 //! Layer 4: over `link::Incoming`.
 
-use std::sync::MutexGuard;
 use std::task::Waker;
 use std::time::Instant;
 
 use super::outcome::SPARE;
-use super::{Client, Ending, Outcome, State};
+use super::{Client, Ending, Locked, Outcome};
 use crate::calls::table::Reply;
 use crate::errors::DecodeError;
-use crate::link::{Arrived, Incoming, Interest, Lost, Wake};
+use crate::link::{Arrived, Incoming, Interest, Lost, Room, Wake};
 use crate::sys::clock::Moment;
 use crate::wire::codec;
 use crate::wire::kind::Kind;
@@ -26,7 +25,8 @@ pub(super) enum Goal {
 
 /// What a leader came back with.
 pub(super) enum Lead {
-    Reply(Outcome),
+    /// The reply is in the outcome that the leader was given for it.
+    Replied,
     LookAgain,
     TimedOut,
 }
@@ -42,14 +42,28 @@ impl Client {
     /// Takes the lead, which must be free, until the goal is reached.
     pub(super) fn lead(
         &self,
-        mut state: MutexGuard<'_, State>,
+        mut state: Locked<'_>,
         goal: Goal,
         deadline: Option<Instant>,
         waiting_since: &mut Option<Moment>,
+        outcome: &mut Outcome,
     ) -> Lead {
-        let Some(mut incoming) = state.take_lead() else { return Lead::LookAgain };
-        let mut room = state.room_wanted;
+        let Some(incoming) = state.take_lead() else { return Lead::LookAgain };
+        let room = state.room_wanted;
         drop(state);
+        self.lead_on(incoming, room, goal, deadline, waiting_since, outcome)
+    }
+
+    /// Leads, with the lead in hand and what the holder of the turn waits for.
+    pub(super) fn lead_on(
+        &self,
+        mut incoming: Box<Incoming>,
+        mut room: Option<Room>,
+        goal: Goal,
+        deadline: Option<Instant>,
+        waiting_since: &mut Option<Moment>,
+        outcome: &mut Outcome,
+    ) -> Lead {
         let mut gone = false;
         let mut timed_out = false;
         loop {
@@ -57,11 +71,11 @@ impl Client {
             // A backend that never stops sending must not keep us from its death, nor from the clock.
             while handed_over < LAP {
                 match incoming.next() {
-                    Ok(Some(arrived)) => match (goal, arrived.id) {
+                    Ok(Some(mut arrived)) => match (goal, arrived.id) {
                         (Goal::Reply(mine), id) if mine == id => {
-                            let outcome = take_mine(&mut incoming, arrived);
+                            take_mine(&mut incoming, &mut arrived, outcome);
                             self.step_down(incoming, Some(mine));
-                            return Lead::Reply(outcome);
+                            return Lead::Replied;
                         }
                         _ => {
                             // After a death there is an end to it: what was left has room in the memory, or in a socket.
@@ -122,15 +136,15 @@ impl Client {
     }
 
     /// Gives a message that is not the leader's to whoever waits for it.
-    pub(super) fn hand_over(&self, incoming: &mut Incoming, arrived: Arrived) {
+    pub(super) fn hand_over(&self, incoming: &mut Incoming, mut arrived: Arrived) {
         let id = arrived.id;
         if !self.state().table.expects(id) {
             // Its caller has given up, or never was: nobody will miss it.
-            incoming.release(arrived);
+            incoming.release(&mut arrived);
             return;
         }
-        let Outcome { kind, payload, attached } = take(incoming, arrived);
-        let waiter = self.state().table.answer(id, Reply { kind, payload, attached });
+        let reply = take(incoming, &mut arrived);
+        let waiter = self.state().table.answer(id, reply);
         if let Some(waiter) = waiter {
             waiter.wake();
         }
@@ -140,8 +154,17 @@ impl Client {
     ///
     /// Nobody leads for a task that sleeps; a watcher does when the bell rings (C5). So it must ring.
     #[inline]
-    pub(super) fn step_down(&self, mut incoming: Box<Incoming>, answered: Option<u64>) {
-        let mut state = self.state();
+    pub(super) fn step_down(&self, incoming: Box<Incoming>, answered: Option<u64>) {
+        self.step_down_locked(self.state(), incoming, answered);
+    }
+
+    /// As [`Client::step_down`], with the lock in hand.
+    pub(super) fn step_down_locked(
+        &self,
+        mut state: Locked<'_>,
+        mut incoming: Box<Incoming>,
+        answered: Option<u64>,
+    ) {
         let left = answered.map(|id| state.table.forget_answered(id));
         if answered.is_some() && state.table.owes_replies() {
             // C9 does not hold: the backend may wait for just the room that the reply has freed.
@@ -149,19 +172,23 @@ impl Client {
         }
         if state.table.has_tasks() {
             let watchers = state.arm(&mut incoming);
-            state.incoming = Some(incoming);
+            state.put(incoming);
             self.wake_next(state);
             watchers.into_iter().for_each(Waker::wake);
         } else {
-            state.incoming = Some(incoming);
-            self.wake_next(state);
+            state.put(incoming);
+            if state.is_quiet() {
+                state.disperse();
+            } else {
+                self.wake_next(state);
+            }
         }
         drop(left);
     }
 
     /// Wakes a follower if nobody leads (C1).
     #[inline]
-    pub(super) fn wake_next(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn wake_next(&self, mut state: Locked<'_>) {
         if state.is_led() {
             return;
         }
@@ -174,23 +201,34 @@ impl Client {
 
 /// Takes a message in, and tells a backend that waits for its room.
 #[inline]
-pub(super) fn take(incoming: &mut Incoming, arrived: Arrived) -> Outcome {
-    let outcome = take_mine(incoming, arrived);
-    incoming.tell_room();
-    outcome
+fn take(incoming: &mut Incoming, arrived: &mut Arrived) -> Reply {
+    let mut reply = Reply { kind: arrived.kind, payload: SPARE.take(), attached: arrived.attached.take() };
+    if let Some(lost) = arrived.lost.or(incoming.copy_payload(arrived, &mut reply.payload).err()) {
+        (reply.kind, reply.payload) = not_taken_in(lost);
+    }
+    incoming.release(arrived);
+    reply
 }
 
 /// Takes a message in; whether a backend waits for its room is looked at by [`Client::step_down`] (C9).
 #[inline]
-pub(super) fn take_mine(incoming: &mut Incoming, mut arrived: Arrived) -> Outcome {
-    let mut payload = SPARE.take();
-    let copied = incoming.copy_payload(&arrived, &mut payload);
-    let (mut kind, attached) = (arrived.kind, arrived.attached.take());
-    if let Some(lost) = arrived.lost.or(copied.err()) {
-        (kind, payload) = not_taken_in(lost);
+pub(super) fn take_mine(incoming: &mut Incoming, arrived: &mut Arrived, outcome: &mut Outcome) {
+    outcome.kind = arrived.kind;
+    if arrived.attached.is_some() {
+        outcome.attached = arrived.attached.take();
+    }
+    if !incoming.copy_short(arrived, &mut outcome.payload) {
+        take_long(incoming, arrived, outcome);
     }
     incoming.release_quietly(arrived);
-    Outcome { kind, payload, attached }
+}
+
+fn take_long(incoming: &mut Incoming, arrived: &Arrived, outcome: &mut Outcome) {
+    let payload = outcome.payload.long();
+    *payload = SPARE.take();
+    if let Some(lost) = arrived.lost.or(incoming.copy_payload(arrived, payload).err()) {
+        (outcome.kind, *payload) = not_taken_in(lost);
+    }
 }
 
 /// What stands in place of a reply for which there was no room here.

@@ -20,6 +20,12 @@
 //!   lock of `state` it sees that no other reply is owed. A backend waits for room only to reply. Whoever
 //!   enters a call later takes the lock after the leader gave it back, so its request says too that the
 //!   room is free: the backend that acts on that request sees it.
+//! * C10: a thread that calls while nobody waits, nobody is owed a reply and nobody has to be told anything is
+//!   *alone*: it takes the lead before its request leaves, without the lock (`calls::seat`). Whoever comes
+//!   meanwhile goes by the lock, finds somebody leading, and may rely on it that this leader takes the lock too
+//!   before it gives the lead away. If nobody has come, no reply is owed (C9), for who enters a call does so by
+//!   the same word. Its own call need not be in the table (C2), for nobody else takes messages; it is entered
+//!   when it goes on among others.
 //!
 //! # Tasks and watchers
 //!
@@ -40,6 +46,7 @@
 //! * C8: how a backend ended takes time to find out, so no task, watcher or reactor does it: it goes
 //!   to a thread that may block, with the lead still taken, so that C4 holds.
 
+mod alone;
 mod awaiting;
 mod calling;
 mod ending;
@@ -60,6 +67,7 @@ use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::Instant;
 
+use super::seat::{Held, Seat};
 use super::table::Table;
 use super::waits::Target;
 use super::watch::Watchers;
@@ -75,7 +83,7 @@ pub(crate) struct Client {
     target: Arc<Target>,
     sending: Mutex<Sending>,
     turn_free: Condvar,
-    state: Mutex<State>,
+    state: Seat<State, Box<Incoming>>,
     /// Whether a death is noted, for a look without the lock.
     is_dead: AtomicBool,
     /// What rings for `incoming`, for watchers: they must have it while a leader sleeps.
@@ -94,11 +102,11 @@ struct Sending {
     messages: u64,
 }
 
+/// What all threads and tasks that have to do with a client share, beside what messages are taken from: whoever has
+/// taken that leads (C1).
 #[derive(Debug, Default)]
 struct State {
     table: Table,
-    /// What messages are taken from. Whoever has taken it out leads (C1).
-    incoming: Option<Box<Incoming>>,
     /// What the holder of the turn waits for, so that whoever leads looks for it too.
     room_wanted: Option<Room>,
     /// Parked threads that wait for something else than a reply.
@@ -112,18 +120,16 @@ struct State {
 }
 
 impl State {
-    /// Whether somebody leads.
+    /// Whether nobody waits, or is owed anything, or has to be told anything: then the next caller may be alone (C10).
     #[inline]
-    fn is_led(&self) -> bool {
-        self.incoming.is_none()
-    }
-
-    /// Takes the lead, if it is free.
-    #[inline]
-    fn take_lead(&mut self) -> Option<Box<Incoming>> {
-        let incoming = self.incoming.take()?;
-        self.armed = false;
-        Some(incoming)
+    fn is_quiet(&self) -> bool {
+        self.table.is_empty()
+            && !self.table.owes_replies()
+            && self.others.is_empty()
+            && self.room_wanted.is_none()
+            && !self.armed
+            && !self.held_back
+            && self.death.is_none()
     }
 
     /// Keeps C5, for the leader that is about to give the lead away; gives the watchers to wake then.
@@ -144,6 +150,25 @@ impl State {
     }
 }
 
+/// The state, locked, and the lead with it.
+type Locked<'client> = Held<'client, State, Box<Incoming>>;
+
+impl Locked<'_> {
+    /// Whether somebody leads.
+    #[inline]
+    fn is_led(&self) -> bool {
+        self.is_taken()
+    }
+
+    /// Takes the lead, if it is free.
+    #[inline]
+    fn take_lead(&mut self) -> Option<Box<Incoming>> {
+        let incoming = self.take()?;
+        self.armed = false;
+        Some(incoming)
+    }
+}
+
 impl Client {
     pub(crate) fn new(end: LinkEnd, target: Arc<Target>, find_death: FindDeath) -> Self {
         Self {
@@ -152,7 +177,7 @@ impl Client {
             turn_free: Condvar::new(),
             is_dead: AtomicBool::new(false),
             bell: end.incoming.bell(),
-            state: Mutex::new(State { incoming: Some(Box::new(end.incoming)), ..State::default() }),
+            state: Seat::new(State::default(), Box::new(end.incoming)),
             beginning: Mutex::default(),
             find_death,
         }
@@ -191,8 +216,8 @@ impl Client {
     }
 
     #[inline]
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Locked<'_> {
+        self.state.lock()
     }
 
     #[inline]
@@ -203,9 +228,9 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !state.watchers.is_empty() {
-            state.incoming.iter_mut().for_each(|incoming| incoming.hang_up());
+        let (state, incoming) = self.state.get_mut();
+        if let (false, Some(incoming)) = (state.watchers.is_empty(), incoming) {
+            incoming.hang_up();
         }
     }
 }

@@ -5,11 +5,13 @@
 use std::cell::Cell;
 use std::io;
 
+use crate::calls::table::Reply;
 use crate::errors::Exit;
 use crate::link::Sent;
 use crate::sys::clock::Moment;
 use crate::wire::descriptors::Attached;
 use crate::wire::kind::Kind;
+use crate::wire::received::Received;
 
 /// How a backend ended, and when that was seen.
 #[derive(Clone, Debug)]
@@ -35,13 +37,20 @@ pub(crate) struct Ticket {
     pub(super) sent: Sent,
 }
 
-/// What came of a call.
-#[derive(Debug)]
+/// What came of a call. The default is the place for it: it is filled where the reply is, for to hand it on by value, from
+/// function to function, takes longer than all the rest of them.
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) kind: Kind,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Received,
     /// Descriptors that came along.
     pub(crate) attached: Attached,
+}
+
+impl From<Reply> for Outcome {
+    fn from(Reply { kind, payload, attached }: Reply) -> Self {
+        Self { kind, payload: payload.into(), attached }
+    }
 }
 
 /// Why nothing came of it.
@@ -77,8 +86,12 @@ const SPARE_MAX_BYTES: usize = 64 * 1024;
 
 /// Gives the buffer of a reply back for the next one of this thread.
 #[inline]
-pub(crate) fn recycle(mut payload: Vec<u8>) {
-    if payload.capacity() <= SPARE_MAX_BYTES {
+pub(crate) fn recycle(payload: &mut Received) {
+    if !payload.has_spare() {
+        return;
+    }
+    let mut payload = payload.take_spare();
+    if (1..=SPARE_MAX_BYTES).contains(&payload.capacity()) {
         payload.clear();
         SPARE.set(payload);
     }

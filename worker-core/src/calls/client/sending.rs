@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::leading::{Goal, Lead};
-use super::{Client, Fault, NotNow, Sending, park};
+use super::{Client, Fault, NotNow, Outcome, Sending, park};
 use crate::link::{Payload, Room, SendError, Sent};
 use crate::wire::kind::Kind;
 
@@ -28,7 +28,9 @@ impl Client {
         sending.messages += 1;
         match sending.outgoing.send(kind, id, payload) {
             Ok(sent) => Ok((sent, sending.outgoing.notify())),
-            Err(SendError::NoRoom(room)) => self.send_when_room(sending, room, kind, id, payload, deadline),
+            Err(SendError::NoRoom(room)) => {
+                self.send_when_room(sending, room, kind, id, payload, deadline, || ())
+            }
             Err(SendError::Value(cause)) => Err(Fault::Value(cause)),
             Err(SendError::Memory(error)) => Err(Fault::Memory(error)),
             Err(SendError::Gone) => {
@@ -86,9 +88,10 @@ impl Client {
         Ok(sending)
     }
 
-    /// Waits for room with the turn in hand (C3), and sends.
+    /// Waits for room with the turn in hand (C3), and sends; `before` is done once the turn is taken.
     #[cold]
-    fn send_when_room<'client>(
+    #[expect(clippy::too_many_arguments, reason = "what a request is, and how far it has come")]
+    pub(super) fn send_when_room<'client>(
         &'client self,
         mut sending: MutexGuard<'client, Sending>,
         mut room: Room,
@@ -96,16 +99,21 @@ impl Client {
         id: u64,
         payload: Payload<'_>,
         deadline: Option<Instant>,
+        before: impl FnOnce(),
     ) -> Result<(Sent, bool), Fault> {
         sending.turn_taken = true;
         // Declared before `sending`, so given back after it is unlocked, also when a value panics
         // while it is encoded.
         let _turn = Turn(self);
         let mut sending = sending;
+        let mut before = Some(before);
         loop {
             // What is out already, of a message in parts, is worth waking for.
             sending.outgoing.notify();
             drop(sending);
+            if let Some(before) = before.take() {
+                before();
+            }
             let waited = self.wait_for_room(room, deadline);
             sending = self.sending();
             if let Err(fault) = waited {
@@ -148,7 +156,7 @@ impl Client {
             state.forget_other();
             in_time
         } else {
-            let lead = self.lead(state, Goal::Room, deadline, &mut None);
+            let lead = self.lead(state, Goal::Room, deadline, &mut None, &mut Outcome::default());
             state = self.state();
             !matches!(lead, Lead::TimedOut)
         };

@@ -15,11 +15,12 @@ use super::{FLAG_EXTERNAL, FLAG_MORE, FLAG_PARCEL, FLAG_WITHDRAWN};
 use crate::link::spin::Spin;
 use crate::link::{self, Arrived, Broken, Interest, Lost, Rings, Wake};
 use crate::ring::waiting::{MESSAGE_BIT, ROOM_BIT};
-use crate::ring::{Consumer, Memory, Record};
+use crate::ring::{Consumer, LINE_BYTES, Memory, PAYLOAD_OFFSET_BYTES, Record};
 use crate::sys::clock::Moment;
 use crate::sys::doorbell::Sleeper;
 use crate::wire::descriptors::Parcel;
 use crate::wire::kind::Kind;
+use crate::wire::received::{Received, SHORT_MAX_BYTES};
 
 /// See [`super::super::Incoming`].
 #[derive(Debug)]
@@ -82,15 +83,21 @@ impl Incoming {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+        let mut arrived = Arrived::none();
+        Ok(self.next_into(&mut arrived)?.then_some(arrived))
+    }
+
     #[inline]
-    pub(crate) fn next(&mut self) -> Result<Option<Arrived>, Broken> {
+    pub(crate) fn next_into(&mut self, arrived: &mut Arrived) -> Result<bool, Broken> {
         if !self.side.memory.is_here() {
-            return Ok(None);
+            return Ok(false);
         }
         let mut parts = 0;
         loop {
             let Some(record) = self.consumer.next(&self.side.memory).map_err(|_| Broken)? else {
-                return Ok(None);
+                return Ok(false);
             };
             let kind = Kind::from_number(record.header.kind).ok_or(Broken)?;
             self.spin.saw_peer_on(record.header.cpu);
@@ -105,12 +112,14 @@ impl Incoming {
                 continue;
             } else {
                 // There is more, and a wait ends at once; but its caller has a clock to look at.
-                return Ok(None);
+                return Ok(false);
             };
-            let attached = if flags & FLAG_PARCEL == 0 { None } else { Some(self.take_parcel()?) };
-            let (id, place) = (record.id, link::Place::Shared(place));
-            let lost = self.lost.take();
-            return Ok(Some(Arrived { kind, id, attached, lost, place }));
+            arrived.attached = if flags & FLAG_PARCEL == 0 { None } else { Some(self.take_parcel()?) };
+            arrived.kind = kind;
+            arrived.id = record.id;
+            arrived.place = link::Place::Shared(place);
+            arrived.lost = self.lost.take();
+            return Ok(true);
         }
     }
 
@@ -186,6 +195,19 @@ impl Incoming {
             link::Place::Shared(place) if place.is_piece => self.assembled.len(),
             _ => 0,
         }
+    }
+
+    #[inline]
+    pub(crate) fn copy_short(&self, arrived: &Arrived, target: &mut Received) -> bool {
+        let link::Place::Shared(place) = &arrived.place else { return false };
+        if place.is_external || place.is_piece || place.length_bytes > self.payload_max_bytes {
+            return false;
+        }
+        // The whole rest of the line: a copy of a length that is known takes no call, and no loop.
+        const { assert!(SHORT_MAX_BYTES == LINE_BYTES - PAYLOAD_OFFSET_BYTES) };
+        let Some(short) = target.short(place.length_bytes) else { return false };
+        self.side.memory.read_into(place.offset, short);
+        true
     }
 
     #[inline]

@@ -42,7 +42,7 @@ pub(super) async fn begin<A: AsyncActor>(
         Kind::Stop => return Flow::Ends,
         // As in a backend without tasks, what makes no sense is passed over.
         _ => {
-            link.borrow_mut().incoming.release(arrived);
+            link.borrow_mut().incoming.release(&mut arrived);
             return Flow::GoesOn;
         }
     }
@@ -53,7 +53,7 @@ pub(super) async fn begin<A: AsyncActor>(
         let mut payload = Vec::new();
         let copied = incoming.copy_payload(&arrived, &mut payload);
         let lost = arrived.lost.or(copied.err());
-        incoming.release(arrived);
+        incoming.release(&mut arrived);
         lost.map_or(Ok(payload), Err)
     };
     let request = Request { link, id, kind, payload, attached };
