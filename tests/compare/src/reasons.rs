@@ -93,7 +93,8 @@ const REASONS: [(&str, &str); 24] = [
     ),
     (
         "stop, until reaped",
-        "a wake-up of the backend, the end of its process in the kernel, a wake-up of the fork server that reaps it, and one of the program",
+        "a wake-up of the backend, the end of its process in the kernel, a wake-up of the fork server that reaps it, and one of the program; \
+         where spawns follow each other the next process is forked meanwhile, which a free processor does, or this one",
     ),
 ];
 
