@@ -1,6 +1,6 @@
 //! The figures that the library promises, each beside the bare primitive it stands on, in one run.
 //!
-//! `cargo bench -p tests --bench figures -- [--quick] [calls|flow|payloads|spawn|idle|many|channels|select]...`
+//! `cargo bench -p tests --bench figures -- [--quick] [calls|counts|flow|payloads|spawn|idle|many|channels|select]...`
 //!
 //! Contenders take turns in rounds, so that a drift of the machine meets all of them; what is told is
 //! the median of the rounds, the ratio of two medians, the range of the ratios of single rounds, and
@@ -13,6 +13,8 @@ mod actor;
 mod calls;
 #[path = "figures/channels.rs"]
 mod channels;
+#[path = "figures/counts.rs"]
+mod counts;
 #[path = "figures/effort.rs"]
 mod effort;
 #[path = "figures/flow.rs"]
@@ -45,8 +47,9 @@ use small::SmallProcess;
 
 type Figure = fn(&Effort, &mut SmallProcess, &mut Report) -> Result<(), Box<dyn Error>>;
 
-const FIGURES: [(&str, Figure); 8] = [
+const FIGURES: [(&str, Figure); 9] = [
     ("calls", |effort, _, report| calls::measure(effort, report)),
+    ("counts", |effort, _, report| counts::measure(effort, report)),
     ("flow", |effort, _, report| flow::measure(effort, report)),
     ("payloads", |effort, _, report| payloads::measure(effort, report)),
     ("spawn", spawn::measure),

@@ -40,13 +40,13 @@ pub fn measure(effort: &Effort, report: &mut Report) -> Result<(), Box<dyn Error
         let bare = bare.map(|bare| (bare_name(), Series(vec![bare])));
         report.rows.push(Row { figure: figure.to_owned(), unit, ours: Series(vec![ours]), bare, goal });
     };
-    row("idle backend, unique memory", Unit::Kibibytes, our_unique, Some(bare_unique), Goal::AtMost(512.0));
+    row("idle backend, unique memory", Unit::Kibibytes, our_unique, Some(bare_unique), Goal::AtMost(64.0));
     row(
         "idle backend, proportional memory",
         Unit::Kibibytes,
         our_proportional,
         Some(bare_proportional),
-        Goal::None,
+        Goal::AtMost(300.0),
     );
     let seconds = effort.idle_time.as_secs_f64();
     let per_second_us = |before: u64, after: u64| after.abs_diff(before) as f64 / 1e3 / seconds;

@@ -13,8 +13,10 @@ use crate::report::{Goal, Report, Row, Series, Unit};
 use crate::small::{SmallProcess, time_fork_and_wait_us};
 
 const PAGE_BYTES: usize = 4096;
+/// Between spawns that come now and then: the next one is forked ahead still.
+const NOW_AND_THEN: Duration = Duration::from_millis(80);
 /// Long enough that nothing is left that was forked ahead.
-const PAUSE: Duration = Duration::from_millis(80);
+const ALONE: Duration = Duration::from_millis(300);
 
 pub fn measure(effort: &Effort, small: &mut SmallProcess, report: &mut Report) -> Result<(), Box<dyn Error>> {
     // The first one starts the fork server.
@@ -35,18 +37,8 @@ pub fn measure(effort: &Effort, small: &mut SmallProcess, report: &mut Report) -
         bare_of_large_program.0.push(time_fork_and_wait_us(3)?);
         drop(heap);
     }
-    let (mut ours_paused, mut bare_paused) = (Series::default(), Series::default());
-    for _ in 0..effort.rounds {
-        let (mut ours, mut bare) = (Series::default(), Series::default());
-        for _ in 0..effort.spawns.div_ceil(20) {
-            thread::sleep(PAUSE);
-            ours.0.push(spawn_and_call_us(1)?.0);
-            thread::sleep(PAUSE);
-            bare.0.push(small.fork_and_wait_us(1)?);
-        }
-        ours_paused.0.push(ours.median());
-        bare_paused.0.push(bare.median());
-    }
+    let (ours_now_and_then, bare_now_and_then) = measure_paused(effort, small, NOW_AND_THEN)?;
+    let (ours_alone, bare_alone) = measure_paused(effort, small, ALONE)?;
     let bare_name = "fork + waitpid of a small process".to_owned();
     let row = |figure: String, ours: Series, bare: Series| Row {
         figure,
@@ -62,8 +54,11 @@ pub fn measure(effort: &Effort, small: &mut SmallProcess, report: &mut Report) -
         vec![("fork + waitpid of itself".to_owned(), bare_of_large_program.median())],
     ));
     report.rows.push(row(large, ours_large, bare_large));
-    let paused = row("spawn to first reply, alone".to_owned(), ours_paused, bare_paused);
-    report.rows.push(Row { goal: Goal::None, ..paused });
+    let figure = format!("the same, {} ms apart", NOW_AND_THEN.as_millis());
+    let now_and_then = row(figure, ours_now_and_then, bare_now_and_then);
+    report.rows.push(Row { goal: Goal::None, ..now_and_then });
+    let alone = row("spawn to first reply, alone".to_owned(), ours_alone, bare_alone);
+    report.rows.push(Row { goal: Goal::None, ..alone });
     report.rows.push(Row {
         figure: "stop, until reaped".to_owned(),
         unit: Unit::Microseconds,
@@ -72,6 +67,27 @@ pub fn measure(effort: &Effort, small: &mut SmallProcess, report: &mut Report) -
         goal: Goal::AtMost(300.0),
     });
     Ok(())
+}
+
+/// Ours and bare, each so long after the one before.
+fn measure_paused(
+    effort: &Effort,
+    small: &mut SmallProcess,
+    pause: Duration,
+) -> Result<(Series, Series), Box<dyn Error>> {
+    let (mut ours_paused, mut bare_paused) = (Series::default(), Series::default());
+    for _ in 0..effort.rounds {
+        let (mut ours, mut bare) = (Series::default(), Series::default());
+        for _ in 0..effort.spawns.div_ceil(20) {
+            thread::sleep(pause / 2);
+            ours.0.push(spawn_and_call_us(1)?.0);
+            thread::sleep(pause / 2);
+            bare.0.push(small.fork_and_wait_us(1)?);
+        }
+        ours_paused.0.push(ours.median());
+        bare_paused.0.push(bare.median());
+    }
+    Ok((ours_paused, bare_paused))
 }
 
 /// Medians of the time from a spawn to the first reply, and of a stop.

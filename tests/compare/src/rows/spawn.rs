@@ -15,8 +15,10 @@ use crate::small::SmallProcess;
 use crate::table::{Cell, Goal, Row, Unit};
 
 const PAGE_BYTES: usize = 4096;
+/// Between spawns that come now and then: the next one is forked ahead still.
+const NOW_AND_THEN: Duration = Duration::from_millis(60);
 /// A little longer than a process that is forked ahead waits for its order.
-const ALONE: Duration = Duration::from_millis(60);
+const ALONE: Duration = Duration::from_millis(300);
 const FORK: &str = "bare fork + waitpid";
 
 fn cell(name: &str, sort: Sort) -> Cell {
@@ -36,6 +38,7 @@ pub fn measure(
         cell("procspawn", Sort::Public),
         cell("crossmist", Sort::Public),
     ];
+    let mut now_and_then = [cell("worker-core", Sort::Ours), cell(FORK, Sort::Bare)];
     let mut alone = [cell("worker-core", Sort::Ours), cell(FORK, Sort::Bare)];
     let mut large = [cell("worker-core", Sort::Ours), cell(FORK, Sort::Bare)];
     let mut stops = [cell("worker-core", Sort::Ours)];
@@ -54,8 +57,10 @@ pub fn measure(
         if has_crossmist {
             plain[4].series.0.push(median_us(others, || assert_one(crossmist::spawn_and_ask()? == 42))?);
         }
-        alone[0].series.0.push(spawn_alone_us(others)?);
-        alone[1].series.0.push(small.fork_and_wait_us(effort.spawns)?);
+        now_and_then[0].series.0.push(spawn_apart_us(others, NOW_AND_THEN)?);
+        now_and_then[1].series.0.push(fork_apart_us(small, others, NOW_AND_THEN)?);
+        alone[0].series.0.push(spawn_apart_us(others.min(7), ALONE)?);
+        alone[1].series.0.push(fork_apart_us(small, others.min(7), ALONE)?);
         let heap = touched(effort.heap_bytes);
         large[0].series.0.push(spawn_and_stop_us(effort.spawns)?.0);
         large[1].series.0.push(small.fork_and_wait_us(effort.spawns)?);
@@ -67,7 +72,9 @@ pub fn measure(
         rows.push(row);
     };
     add("spawn to the first reply".to_owned(), Unit::Microseconds, &plain, Goal::Times(1.2, FORK));
-    let figure = "spawn to the first reply, alone: 60 ms after the one before".to_owned();
+    let figure = "spawn to the first reply, now and then: 60 ms after the one before".to_owned();
+    add(figure, Unit::Microseconds, &now_and_then, Goal::Times(1.2, FORK));
+    let figure = "spawn to the first reply, alone: 300 ms after the one before".to_owned();
     add(figure, Unit::Microseconds, &alone, Goal::Times(1.2, FORK));
     let figure =
         format!("spawn to the first reply, with {} MiB touched in the program", effort.heap_bytes >> 20);
@@ -106,12 +113,22 @@ fn spawn_and_stop_us(count: u32) -> Outcome<(f64, f64)> {
     Ok((spawns.median(), stops.median()))
 }
 
-/// Each so long after the one before that nothing is forked ahead of it.
-fn spawn_alone_us(count: u32) -> Outcome<f64> {
+/// Each so long after the one before.
+fn spawn_apart_us(count: u32, pause: Duration) -> Outcome<f64> {
     let mut times_us = Series::default();
     for _ in 0..count {
-        thread::sleep(ALONE);
+        thread::sleep(pause);
         times_us.0.push(spawn_and_stop_us(1)?.0);
+    }
+    Ok(times_us.median())
+}
+
+/// The bare primitive after the same pauses: it too finds its processor asleep.
+fn fork_apart_us(small: &mut SmallProcess, count: u32, pause: Duration) -> Outcome<f64> {
+    let mut times_us = Series::default();
+    for _ in 0..count {
+        thread::sleep(pause);
+        times_us.0.push(small.fork_and_wait_us(1)?);
     }
     Ok(times_us.median())
 }

@@ -34,8 +34,8 @@ use crate::sys::socket;
 
 /// How long a spare waits for its order, and how close two spawns are after which one is worth it.
 ///
-/// A program that spawns one actor now and then has no process that it did not ask for.
-pub(super) const LIFE: Duration = Duration::from_millis(50);
+/// A program that spawns one actor once in a while has no process that it did not ask for.
+pub(super) const LIFE: Duration = Duration::from_millis(250);
 
 /// What the program knows of the spares of one server.
 #[derive(Debug, Default)]
