@@ -24,6 +24,8 @@ enum Wait {
     Spin,
     /// The writer makes a system call only for a reader that has said that it sleeps.
     SpinThenFutex,
+    /// The writer makes one at each message, as the plainest of such pairs do.
+    SpinThenFutexEach,
     Futex,
     EventfdPoll,
 }
@@ -54,7 +56,7 @@ impl Way {
                     futex_wake(&self.mailbox.sequence);
                 }
             }
-            Wait::Futex => futex_wake(&self.mailbox.sequence),
+            Wait::SpinThenFutexEach | Wait::Futex => futex_wake(&self.mailbox.sequence),
             Wait::EventfdPoll => {
                 self.event.write(1)?;
             }
@@ -71,7 +73,7 @@ impl Way {
                     std::hint::spin_loop();
                 }
             }
-            Wait::SpinThenFutex => {
+            Wait::SpinThenFutex | Wait::SpinThenFutexEach => {
                 let mut turns = 0;
                 while !mailbox.has_more_than(seen) && turns < SPIN_TURNS {
                     std::hint::spin_loop();
@@ -245,6 +247,7 @@ pub fn start() -> Outcome<Vec<Contender>> {
     Ok(vec![
         one("bare spin", Wait::Spin, false)?,
         one("bare spin, then futex", Wait::SpinThenFutex, false)?,
+        one("bare spin, then futex each time", Wait::SpinThenFutexEach, false)?,
         one("bare futex", Wait::Futex, false)?,
         one("bare eventfd + poll", Wait::EventfdPoll, false)?,
         // The work of a method that gives a vector to a caller who gets one: a copy more. It is in no other row, so it
