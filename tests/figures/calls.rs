@@ -42,9 +42,8 @@ impl Placement {
 
     fn goal(self) -> Goal {
         match self {
-            Self::Busy => Goal::Times(2.0),
-            Self::FromIdle | Self::OneProcessor => Goal::Times(1.5),
-            Self::TwoProcessors => Goal::None,
+            Self::Busy | Self::TwoProcessors => Goal::Times(1.5),
+            Self::FromIdle | Self::OneProcessor => Goal::Times(1.2),
         }
     }
 

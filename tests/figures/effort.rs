@@ -68,12 +68,12 @@ impl Options {
                 "--quick" => quick = true,
                 "--help" | "-h" => {
                     return Err(
-                        "[--quick] [calls|flow|payloads|spawn|idle|many|channels|select]...".to_owned()
+                        "[--quick] [calls|counts|flow|payloads|spawn|idle|many|channels|select]...".to_owned()
                     );
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "unknown option `{option}`; [--quick] [calls|flow|payloads|spawn|idle|many|channels|select]..."
+                        "unknown option `{option}`; [--quick] [calls|counts|flow|payloads|spawn|idle|many|channels|select]..."
                     ));
                 }
                 _ => filters.push(argument),

@@ -167,7 +167,9 @@ pub fn machine() -> String {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let guest = if processors.contains(" hypervisor") { ", virtual machine" } else { "" };
     let kernel = read("/proc/sys/kernel/osrelease");
+    // What stands behind the version names whoever built it.
+    let kernel = kernel.trim().split('-').next().unwrap_or("?");
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or("?");
-    format!("machine: {count} x {model}{guest}, Linux {}, load {load} before", kernel.trim())
+    format!("machine: {count} x {model}{guest}, Linux {kernel}, load {load} before")
 }

@@ -55,10 +55,8 @@ pub fn measure(effort: &Effort, small: &mut SmallProcess, report: &mut Report) -
     ));
     report.rows.push(row(large, ours_large, bare_large));
     let figure = format!("the same, {} ms apart", NOW_AND_THEN.as_millis());
-    let now_and_then = row(figure, ours_now_and_then, bare_now_and_then);
-    report.rows.push(Row { goal: Goal::None, ..now_and_then });
-    let alone = row("spawn to first reply, alone".to_owned(), ours_alone, bare_alone);
-    report.rows.push(Row { goal: Goal::None, ..alone });
+    report.rows.push(row(figure, ours_now_and_then, bare_now_and_then));
+    report.rows.push(row("spawn to first reply, alone".to_owned(), ours_alone, bare_alone));
     report.rows.push(Row {
         figure: "stop, until reaped".to_owned(),
         unit: Unit::Microseconds,

@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release --manifest-path tests/compare/Cargo.toml -- [--quick] [--only PART]... [--svg FILE] [--markdown FILE]`
 //!
-//! Contenders take turns in rounds, so that a drift of the machine meets all of them. What is told is the median of
-//! the rounds, its ratio to ours, and the range of the ratios of single rounds. Every reply is checked; no time is.
+//! Contenders take turns in rounds, each round beginning with another one, so that a drift of the machine meets all of them;
+//! memory has no rounds. What is told is the median of the rounds, its ratio to ours, and the range of the ratios of single
+//! rounds. Every reply is checked; no time is.
 
 mod effort;
 mod growth;
@@ -104,6 +105,7 @@ fn run(options: &Options) -> Outcome<()> {
     ];
     let tarpc = peers::tarpc::Unconnected::start()?;
     let mut values = rows::channel::Sources::start()?;
+    let mut frames = peers::frames::BarePair::start()?;
     forked.extend(peers::iceoryx::start()?);
     forked.push(peers::tarpc::start()?);
     // These start programs of their own.
@@ -144,7 +146,7 @@ fn run(options: &Options) -> Outcome<()> {
         values.measure(effort, &mut rows)?;
     }
     if wants("frames") {
-        rows::frames::measure(effort, &mut rows)?;
+        rows::frames::measure(&mut frames, effort, &mut rows)?;
     }
     if wants("spawn") {
         rows::spawn::measure(&contenders, &mut small, effort, &mut rows)?;

@@ -2,7 +2,20 @@
 //! Not here: sending them.
 //! Layer: bottom.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::peers::Outcome;
+
+/// Before the first of a run of 2^40 numbers that nobody else has.
+pub fn numbers() -> u64 {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    RUNS.fetch_add(1, Ordering::Relaxed) << 40
+}
+
+/// Bytes of which no two pages are alike.
+pub fn pattern(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
+}
 
 /// Writes the number of a call at both ends of its payload.
 #[inline]
@@ -16,7 +29,7 @@ pub fn stamp(payload: &mut [u8], number: u64) {
     }
 }
 
-/// What the other side makes of a payload: its length and both ends.
+/// What the other side makes of a payload: its length and both ends. Of up to 16 bytes that is all of it.
 #[inline]
 pub fn digest(payload: &[u8]) -> u64 {
     let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));

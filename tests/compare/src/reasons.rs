@@ -66,8 +66,8 @@ const REASONS: [(&str, &str); 24] = [
     (
         "proportional memory",
         "what is not its own is shared, and counted in parts: here 350 pages of code and constants, which the kernel maps sixteen around each that \
-         is touched, among four processes and more, and 40 pages that the loader has relocated, among three; in a small program with eight \
-         actors it is some 230 KiB, with one actor, where only the program and its fork server share them, 450",
+         is touched, among four processes and more, and 40 pages that the loader has relocated, among three; the fewer actors there are, the \
+         more falls to each, which the rows of `scale` tell; a small program has fewer pages to be shared",
     ),
     (
         "256 frames",
@@ -82,15 +82,17 @@ const REASONS: [(&str, &str); 24] = [
     ),
     (
         "spawn to the first reply, now and then",
-        "it is forked ahead; but it sleeps, so it has to be woken, and so has the program twice, each on a processor that sleeps too, while the          bare pair is woken once",
+        "it is forked ahead; but it sleeps, so it has to be woken, and so has the program twice, each on a processor that sleeps too, while the bare \
+         pair is woken once",
     ),
     (
         "spawn to the first reply, with",
-        "what the program holds is not forked, so it takes what it takes without (the row of that name), while the small process beside it forks as ever",
+        "what the program holds is not forked, so the two differ by the noise of the machine alone, which the range of the rounds tells",
     ),
     (
         "spawn to the first reply",
-        "a fork of a small process, its page faults, and two wake-ups until its reply",
+        "a fork of a small process, its page faults, and the wake-ups until its reply: two where it was forked ahead (the process and the program), \
+         three where it is forked on order (the fork server too)",
     ),
     (
         "stop, until reaped",

@@ -65,6 +65,17 @@ impl Shared {
         unsafe { self.start.copy_from_nonoverlapping(other.start, length) };
     }
 
+    pub fn write_words(&self, words: &[u64]) {
+        assert!(size_of_val(words) <= self.length);
+        // SAFETY: as in `write_at`; a mapping begins at a page.
+        unsafe { self.start.cast::<u64>().copy_from_nonoverlapping(words.as_ptr(), words.len()) };
+    }
+
+    pub fn with_words<T>(&self, look: impl FnOnce(&[u64]) -> T) -> T {
+        // SAFETY: as in `with`; a mapping begins at a page, and any bytes are words.
+        look(unsafe { std::slice::from_raw_parts(self.start.cast(), self.length / 8) })
+    }
+
     #[inline]
     pub fn with<T>(&self, length: usize, look: impl FnOnce(&[u8]) -> T) -> T {
         assert!(length <= self.length);

@@ -25,6 +25,8 @@ pub enum Unit {
 pub enum Goal {
     /// At most this many times the best that is bare.
     TimesBare(f64),
+    /// At least this part of what the best that is bare does.
+    PartOfBare(f64),
     /// So many times the best bare contender that sleeps while it waits, from the start or after a while.
     TimesSleeping(f64),
     /// At most this many times the contender of this name.
@@ -106,7 +108,9 @@ impl Row {
     /// Whom the goal is held against, if it is one against another.
     pub fn rival(&self) -> Option<&Cell> {
         match self.goal {
-            Goal::TimesBare(_) | Goal::None => self.best(|cell| cell.sort == Sort::Bare),
+            Goal::TimesBare(_) | Goal::PartOfBare(_) | Goal::None => {
+                self.best(|cell| cell.sort == Sort::Bare)
+            }
             Goal::TimesSleeping(_) => self.best(|cell| cell.sort == Sort::Bare && cell.name != POLLS),
             Goal::Times(_, name) => self.best(|cell| cell.name == name),
             Goal::AtMost(_) | Goal::AtLeast(_) => self.best(|cell| cell.sort == Sort::Bare),
@@ -122,6 +126,7 @@ impl Row {
     pub fn wanted(&self) -> Option<String> {
         match self.goal {
             Goal::TimesBare(most) => Some(format!("at most {most} x the best bare")),
+            Goal::PartOfBare(least) => Some(format!("at least {least} of the best bare")),
             Goal::TimesSleeping(most) => Some(format!("at most {most} x the best bare that sleeps")),
             Goal::Times(most, name) => Some(format!("at most {most} x {name}")),
             Goal::AtMost(most) => Some(format!("at most {}", self.unit.show(most))),
@@ -136,6 +141,7 @@ impl Row {
             Goal::TimesBare(most) | Goal::TimesSleeping(most) | Goal::Times(most, _) => {
                 Some(self.cost(self.rival()?)? <= most)
             }
+            Goal::PartOfBare(least) => Some(self.cost(self.rival()?)? * least <= 1.0),
             Goal::AtMost(most) => Some(ours <= most),
             Goal::AtLeast(least) => Some(ours >= least),
             Goal::None => None,
@@ -148,6 +154,7 @@ impl Row {
             Goal::TimesBare(most) | Goal::TimesSleeping(most) | Goal::Times(most, _) => {
                 return Some(most / self.cost(self.rival()?)?);
             }
+            Goal::PartOfBare(least) => return Some(1.0 / (least * self.cost(self.rival()?)?)),
             Goal::AtMost(most) | Goal::AtLeast(most) => most,
             Goal::None => return None,
         };
@@ -157,7 +164,7 @@ impl Row {
     /// What is to be said of the goal.
     fn verdict(&self) -> Option<String> {
         let (wanted, met) = (self.wanted()?, if self.is_met()? { "met" } else { "missed" });
-        let is_against = matches!(self.goal, Goal::TimesBare(_) | Goal::TimesSleeping(_) | Goal::Times(..));
+        let is_against = !matches!(self.goal, Goal::AtMost(_) | Goal::AtLeast(_) | Goal::None);
         let rival = self.rival().filter(|_| is_against);
         Some(match rival {
             Some(rival) => {

@@ -48,13 +48,11 @@ fn add_two(mut numbers: Duplex<i64, i64>) {
     }
 }
 
-/// Spawns a process and has one answer of it.
-pub fn spawn_and_ask() -> Outcome<i64> {
+/// Spawns a process and has one answer of it; it is still to be joined.
+pub fn spawn_and_ask(number: i64) -> Outcome<(i64, Child<()>)> {
     let (mut ours, theirs) = crossmist::duplex::<i64, i64>()?;
     let child = add_two.spawn(theirs)?;
-    let answer = ours.request(&40)?;
-    child.join()?;
-    Ok(answer)
+    Ok((ours.request(&number)?, child))
 }
 
 struct Channel {

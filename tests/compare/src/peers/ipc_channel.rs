@@ -1,6 +1,9 @@
-//! ipc-channel, by its channels for bytes: nothing is serialised.
+//! ipc-channel, by its channels for bytes: nothing is serialised, and nothing copied to be sent.
 //! Not here: its shared memory, which is a new mapping for each message.
 //! Layer: a peer.
+//!
+//! What a message is, its length tells: none asks what was caught, one byte says whether what follows is to be digested or
+//! given back, and is not answered, 32 are thrown, and all others are called.
 
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, bytes_channel};
 
@@ -10,37 +13,40 @@ use crate::system::Child;
 
 const ASK: u8 = 0;
 const ECHO: u8 = 1;
-const THROW: u8 = 2;
+const ORDER_BYTES: usize = 1;
+const THROWN_BYTES: usize = 32;
 
 struct Channels {
     sender: IpcBytesSender,
     receiver: IpcBytesReceiver,
-    buffer: Vec<u8>,
+    /// What the other side was told to do last.
+    kind: u8,
     child: Child,
 }
 
 impl Channels {
     fn call(&mut self, kind: u8, payload: &[u8]) -> Outcome<Vec<u8>> {
-        self.send(kind, payload)?;
+        assert!(
+            payload.len() > ORDER_BYTES && payload.len() != THROWN_BYTES,
+            "this length means something else"
+        );
+        // Once in many calls, and before those that are timed.
+        if self.kind != kind {
+            self.sender.send(&[kind])?;
+            self.kind = kind;
+        }
+        self.sender.send(payload)?;
+        self.receive()
+    }
+
+    fn receive(&self) -> Outcome<Vec<u8>> {
         Ok(self.receiver.recv().map_err(|error| error.to_string())?)
-    }
-
-    fn send(&mut self, kind: u8, payload: &[u8]) -> Outcome<()> {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(payload);
-        self.buffer.push(kind);
-        Ok(self.sender.send(&self.buffer)?)
-    }
-
-    fn number(&mut self, kind: u8, payload: &[u8]) -> Outcome<u64> {
-        let reply = self.call(kind, payload)?;
-        Ok(u64::from_le_bytes(*reply.first_chunk().ok_or("no number")?))
     }
 }
 
 impl Peer for Channels {
     fn ask(&mut self, payload: &[u8]) -> Outcome<u64> {
-        self.number(ASK, payload)
+        number(&self.call(ASK, payload)?)
     }
 
     fn echo(&mut self, payload: &[u8], check: Check<'_>) -> Outcome<()> {
@@ -48,24 +54,30 @@ impl Peer for Channels {
     }
 
     fn throw(&mut self, message: &[u8; 32]) -> Outcome<bool> {
-        self.send(THROW, message)?;
+        self.sender.send(message)?;
         Ok(true)
     }
 
     fn caught(&mut self) -> Outcome<u64> {
-        self.number(u8::MAX, &[])
+        self.sender.send(&[])?;
+        number(&self.receive()?)
     }
 }
 
+fn number(reply: &[u8]) -> Outcome<u64> {
+    Ok(u64::from_le_bytes(*reply.first_chunk().ok_or("no number")?))
+}
+
 fn serve(receiver: &IpcBytesReceiver, sender: &IpcBytesSender) -> Outcome<()> {
-    let mut caught = 0_u64;
+    let (mut caught, mut kind) = (0_u64, ASK);
     loop {
-        let mut message = receiver.recv().map_err(|error| error.to_string())?;
-        match message.pop() {
-            Some(ASK) => sender.send(&digest(&message).to_le_bytes())?,
-            Some(ECHO) => sender.send(&message)?,
-            Some(THROW) => caught += message.first_chunk().map_or(0, |first| u64::from_le_bytes(*first)),
-            _ => sender.send(&caught.to_le_bytes())?,
+        let message = receiver.recv().map_err(|error| error.to_string())?;
+        match message.len() {
+            0 => sender.send(&caught.to_le_bytes())?,
+            ORDER_BYTES => kind = message[0],
+            THROWN_BYTES => caught += number(&message)?,
+            _ if kind == ECHO => sender.send(&message)?,
+            _ => sender.send(&digest(&message).to_le_bytes())?,
         }
     }
 }
@@ -74,7 +86,7 @@ fn start_one() -> Outcome<Channels> {
     let (sender, their_receiver) = bytes_channel()?;
     let (their_sender, receiver) = bytes_channel()?;
     let child = Child::fork(|| serve(&their_receiver, &their_sender).unwrap_or_default())?;
-    Ok(Channels { sender, receiver, buffer: Vec::new(), child })
+    Ok(Channels { sender, receiver, kind: ASK, child })
 }
 
 /// One for callers that take turns.

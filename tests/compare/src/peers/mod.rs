@@ -4,6 +4,7 @@
 
 pub mod bare;
 pub mod crossmist;
+pub mod frames;
 pub mod herd;
 pub mod iceoryx;
 pub mod ipc_channel;

@@ -21,9 +21,9 @@ impl Peer for Pooled {
     }
 }
 
-/// Spawns a process and has one answer of it.
-pub fn spawn_and_ask() -> Outcome<i64> {
-    Ok(procspawn::spawn(40_i64, |number| number + 2).join()?)
+/// Spawns a process and has one answer of it, for which there is `join` alone: it waits for the end of the process too.
+pub fn spawn_and_ask(number: i64) -> Outcome<i64> {
+    Ok(procspawn::spawn(number, |number| number + 2).join()?)
 }
 
 pub fn start() -> Outcome<Contender> {

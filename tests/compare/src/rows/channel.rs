@@ -70,10 +70,17 @@ impl Sources {
         let cell =
             |(name, sort): (&str, Sort)| Cell { name: name.to_owned(), sort, series: Series::default() };
         let mut cells: Vec<Cell> = named.into_iter().map(cell).collect();
-        for _ in 0..effort.rounds {
-            let rates =
-                [ours(&source, effort.values)?, self.bare(effort.values)?, self.ipc_channel(effort.values)?];
-            cells.iter_mut().zip(rates).for_each(|(cell, rate)| cell.series.0.push(rate));
+        for round in 0..effort.rounds {
+            // Each round begins with another one.
+            for turn in 0..cells.len() {
+                let at = (turn + round) % cells.len();
+                let rate = match at {
+                    0 => ours(&source, effort.values)?,
+                    1 => self.bare(effort.values)?,
+                    _ => self.ipc_channel(effort.values)?,
+                };
+                cells[at].series.0.push(rate);
+            }
         }
         source.stop()?;
         let figure = "values of 32 B through a channel, one sender".to_owned();

@@ -21,10 +21,11 @@ pub fn measure(contenders: &mut [&mut Contender], effort: &Effort, rows: &mut Ve
         series: Series::default(),
     };
     let mut cells: Vec<Cell> = contenders.iter().map(cell).collect();
+    let mut number = 0;
     for round in 0..effort.rounds {
         for turn in 0..contenders.len() {
             let at = (turn + round) % contenders.len();
-            if let Some(rate) = rate(contenders[at], effort)? {
+            if let Some(rate) = rate(contenders[at], &mut number, effort)? {
                 cells[at].series.0.push(rate);
             }
         }
@@ -38,37 +39,47 @@ pub fn measure(contenders: &mut [&mut Contender], effort: &Effort, rows: &mut Ve
 }
 
 /// Messages a second, from the first that is sent to the last that has arrived; `None` if it has no such thing.
-fn rate(contender: &mut Contender, effort: &Effort) -> Outcome<Option<f64>> {
+fn rate(contender: &mut Contender, number: &mut u64, effort: &Effort) -> Outcome<Option<f64>> {
     let pid = contender.pid.filter(|_| contender.polls).map(Pid::from_raw);
     if let Some(pid) = pid {
         kill(pid, Signal::SIGCONT)?;
     }
-    let rate = awake_rate(contender, effort);
+    let rate = awake_rate(contender, number, effort);
     if let Some(pid) = pid {
         kill(pid, Signal::SIGSTOP)?;
     }
     rate
 }
 
-fn awake_rate(contender: &mut Contender, effort: &Effort) -> Outcome<Option<f64>> {
-    // Each message counts one.
-    let mut message = [0; 32];
-    message[0] = 1;
-    let Some(before) = contender.peer.throw(&message)?.then(|| contender.peer.caught()) else {
+fn awake_rate(contender: &mut Contender, number: &mut u64, effort: &Effort) -> Outcome<Option<f64>> {
+    if throw(contender, number)?.is_none() {
         return Ok(None);
-    };
-    let (before, start) = (before?, Instant::now());
-    let mut sent = 0;
+    }
+    let (before, start) = (contender.peer.caught()?, Instant::now());
+    let (mut sent, mut sum) = (0, 0);
     while start.elapsed() < effort.slice {
         for _ in 0..BATCH {
-            contender.peer.throw(&message)?;
+            sum += throw(contender, number)?.unwrap_or(0);
         }
         sent += BATCH;
     }
     let caught = contender.peer.caught()? - before;
     let time = start.elapsed();
-    if caught != sent {
-        return Err(format!("{}: {sent} messages were sent and {caught} arrived", contender.name).into());
+    if caught != sum {
+        let name = contender.name;
+        return Err(format!(
+            "{name}: {sent} messages were sent, and their numbers are {sum} in all; what arrived is {caught}"
+        )
+        .into());
     }
     Ok(Some(sent as f64 / time.as_secs_f64()))
+}
+
+/// Throws a message with a number that no other has, and gives it; the other side adds them up.
+#[inline]
+fn throw(contender: &mut Contender, number: &mut u64) -> Outcome<Option<u64>> {
+    *number += 1;
+    let mut message = [0; 32];
+    message[..8].copy_from_slice(&number.to_le_bytes());
+    Ok(contender.peer.throw(&message)?.then_some(*number))
 }

@@ -1,12 +1,13 @@
 //! One actor, ten, a hundred, a thousand: whether anything grows with their number, and with that of bare processes.
-//! Not here: one at a time (`spawn`).
+//! Not here: one at a time (`spawn`); public peers, of which none makes actors: what so many of them would cost is what
+//! whoever uses them builds around them.
 //! Layer: a figure.
 
 use std::time::Instant;
 
 use crate::effort::Effort;
 use crate::growth::{Goal, Growth, Point};
-use crate::payload::digest;
+use crate::payload::{digest, numbers};
 use crate::peers::Outcome;
 use crate::peers::herd::{Herder, LOOKS, Numbers, Wait, busy_us, in_turn_us};
 use crate::peers::ours::AnswererFrontend;
@@ -100,11 +101,18 @@ pub fn measure(herder: &mut Herder, effort: &Effort) -> Outcome<Vec<Growth>> {
         why: "two ends of doorbells, a socket, and one that tells of its end",
     };
     for (at, &actors) in effort.actors.iter().enumerate() {
-        for _ in 0..effort.herds {
-            let (ours, its_descriptors) = ours(actors, effort)?;
-            let bare = [Wait::Pipe, Wait::Futex, Wait::SpinThenFutex]
-                .map(|wait| herder.measure(wait, actors, effort.slice).map(|numbers| (wait, numbers)));
-            let bare = bare.into_iter().collect::<Outcome<Vec<_>>>()?;
+        for herd in 0..effort.herds {
+            let (mut its, mut bare) = (None, Vec::new());
+            // Each herd begins with another sort.
+            let mut sorts = [None, Some(Wait::Pipe), Some(Wait::Futex), Some(Wait::SpinThenFutex)];
+            sorts.rotate_left(herd % 4);
+            for sort in sorts {
+                match sort {
+                    None => its = Some(ours(actors, effort)?),
+                    Some(wait) => bare.push((wait, herder.measure(wait, actors, effort.slice)?)),
+                }
+            }
+            let Some((ours, its_descriptors)) = its else { continue };
             for (growth, figure) in all.iter_mut().zip(&FIGURES) {
                 let point = &mut growth.points[at];
                 point.ours.0.push((figure.ours)(&ours));
@@ -133,7 +141,7 @@ fn ours(actors: usize, effort: &Effort) -> Outcome<(Numbers, f64)> {
     let living = (0..actors).map(|_| AnswererFrontend::spawn()).collect::<Result<Vec<_>, _>>()?;
     let spawns_per_second = actors as f64 / start.elapsed().as_secs_f64();
     let descriptors = (open_descriptors()? - before) as f64 / actors as f64;
-    let mut number = 0_u64;
+    let mut number = numbers();
     let mut call = |actor: &AnswererFrontend| -> Outcome<()> {
         number += 1;
         let payload = number.to_le_bytes();

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::effort::Effort;
-use crate::payload::{check, digest, stamp};
+use crate::payload::{check, digest, numbers, stamp};
 use crate::peers::ours::AnswererFrontend;
 use crate::peers::{Outcome, Peer, Sort, tarpc};
 use crate::report::Series;
@@ -52,8 +52,9 @@ pub fn measure(all: &[Shareable], effort: &Effort, rows: &mut Vec<Row>) -> Outco
 fn rate(shareable: &Shareable, threads: u64, effort: &Effort) -> Outcome<f64> {
     let start = Instant::now();
     let end = start + effort.slice;
-    let work = |thread: u64| -> Result<u64, String> {
+    let work = || -> Result<u64, String> {
         let (mut calls, mut payload) = (0, [0; 8]);
+        let numbers = numbers();
         let mut own: Option<Box<dyn Peer>> = match &shareable.asked {
             Asked::Ours(frontend) => Some(Box::new(frontend.clone())),
             Asked::Tarpc(shared) => Some(Box::new(shared.caller())),
@@ -62,7 +63,7 @@ fn rate(shareable: &Shareable, threads: u64, effort: &Effort) -> Outcome<f64> {
         while Instant::now() < end {
             for _ in 0..16 {
                 calls += 1;
-                stamp(&mut payload, thread << 40 | calls);
+                stamp(&mut payload, numbers + calls);
                 let reply = match (&mut own, &shareable.asked) {
                     (Some(own), _) => own.ask(&payload),
                     (None, Asked::Locked(peer)) => {
@@ -77,7 +78,7 @@ fn rate(shareable: &Shareable, threads: u64, effort: &Effort) -> Outcome<f64> {
         Ok(calls)
     };
     let calls: Result<u64, String> = thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         running.into_iter().map(|thread| thread.join().map_err(|_| "a caller panicked".to_owned())?).sum()
     });
     Ok(calls? as f64 / start.elapsed().as_secs_f64())

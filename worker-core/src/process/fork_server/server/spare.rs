@@ -1,5 +1,5 @@
 //! A spare: a process that is forked before anybody needs it, and waits a moment for its order.
-//! Not here: when one is asked for, and the rules K1 to K4 (`fork_server::spares`).
+//! Not here: when one is asked for, and the rules K1 to K5 (`fork_server::spares`).
 //! Layer 5: over `link` and `sys`.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
