@@ -67,9 +67,8 @@ impl Options {
                 "--bench" => is_bench = true,
                 "--quick" => quick = true,
                 "--help" | "-h" => {
-                    return Err(
-                        "[--quick] [calls|counts|flow|payloads|spawn|idle|many|channels|select]...".to_owned()
-                    );
+                    return Err("[--quick] [calls|counts|flow|payloads|spawn|idle|many|channels|select]..."
+                        .to_owned());
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(
