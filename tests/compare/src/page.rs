@@ -73,7 +73,8 @@ fn scale(text: &mut String, growths: &[Growth]) -> std::fmt::Result {
     let Some(first) = growths.first() else { return Ok(()) };
     writeln!(
         text,
-        "\nBy the number of actors; behind it as many bare processes, and how many times theirs ours takes:\n"
+        "\nBy the number of actors; behind it as many bare processes, and how many times theirs ours takes. No public peer makes \
+         actors, so none is here:\n"
     )?;
     let actors: Vec<String> = first.points.iter().map(|point| point.actors.to_string()).collect();
     writeln!(text, "| figure | {} | bare | goal |", actors.join(" | "))?;
