@@ -72,7 +72,7 @@ const REASONS: [(&str, &str); 24] = [
     (
         "256 frames",
         "one copy in, and one read, at one time: the speed of memory; a reader that is faster than its writer sleeps until the next frame and has to \
-         be woken, where the subscriber of iceoryx2 looks again and again",
+         be woken, where the subscriber of iceoryx2 and the bare pair look again and again",
     ),
     ("16 frames", "as for many frames, and the first of them find their pages new"),
     (
