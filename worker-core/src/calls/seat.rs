@@ -150,9 +150,9 @@ impl<S, T> Held<'_, S, T> {
         unsafe { self.seat.put(value) }
     }
 
-    /// Lets the next thread be alone, if the value is at home.
+    /// Gives the lock back, and lets the next thread be alone, if the value is at home.
     #[inline]
-    pub(super) fn disperse(&mut self) {
+    pub(super) fn disperse(self) {
         if !self.is_taken() {
             // Release: before whoever is alone next (A1). Nobody else writes the word: A2.
             self.seat.word.store(0, Ordering::Release);
@@ -259,24 +259,20 @@ mod tests {
         let alone = seat.try_alone().unwrap();
         assert!(seat.try_alone().is_none() && !alone.has_company());
         assert!(alone.leave().is_ok());
-        let mut held = seat.lock();
+        let held = seat.lock();
         assert!(!held.is_taken());
         held.disperse();
-        drop(held);
         let alone = seat.try_alone().unwrap();
         let mut held = seat.lock();
         assert!(held.is_taken() && held.take().is_none() && alone.has_company());
         held.disperse();
-        drop(held);
         let Err((mut held, value)) = alone.leave() else { panic!("somebody has come") };
         assert!(held.is_taken() && held.take().is_none(), "it is in our hands");
         held.disperse();
-        drop(held);
         assert!(seat.try_alone().is_none(), "the value is not at home");
         let mut held = seat.lock();
         held.put(value);
         held.disperse();
-        drop(held);
         let (mut held, value) = seat.try_alone().unwrap().join();
         held.put(value);
         assert_eq!(held.take(), Some("value"));

@@ -80,6 +80,8 @@ impl Spin {
     /// Looks for `ready` for a moment if that is likely to pay; says whether it came true.
     #[inline]
     pub(crate) fn spin_until(&mut self, ready: impl FnMut() -> bool) -> bool {
+        // Of an earlier wait, if nobody told how that one ended.
+        self.was_in_vain = false;
         if !self.waits_are_short || self.peer_cpu.is_none() {
             return false;
         }

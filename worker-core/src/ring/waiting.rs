@@ -25,15 +25,16 @@ pub(crate) const ROOM_BIT: u64 = 2;
 
 /// Says that a side is about to sleep. It must look once more before it does.
 pub(crate) fn announce(memory: &impl Memory, own_word_offset: usize, bits: u64) {
-    // Relaxed: the fence orders it (S1).
-    memory.or(own_word_offset, bits, Ordering::Relaxed);
+    // The fence orders it (S1). Release: for whoever takes the bits back in our place, in `end`.
+    memory.or(own_word_offset, bits, Ordering::Release);
     memory.fence();
 }
 
 /// Says that a side is awake.
 pub(crate) fn end(memory: &impl Memory, own_word_offset: usize) {
-    // Relaxed: a ring for bits seen before this store is a stray one (S2).
-    memory.store(own_word_offset, 0, Ordering::Relaxed);
+    // A ring for bits seen before is a stray one (S2). Of threads of one side, one may take back what another has just
+    // announced, who then relies on the first to look for it. Acquire: so that one sees what was written down for it (C10).
+    memory.swap(own_word_offset, 0, Ordering::Acquire);
 }
 
 /// After something was made true: whether the other side sleeps for it and must be rung.

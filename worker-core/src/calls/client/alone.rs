@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::calling::Entered;
 use super::leading::{Goal, Lead, take_mine};
-use super::{Client, Fault, Outcome, Sending, State, Ticket};
+use super::{Client, Ending, Fault, Outcome, Sending, State, Ticket};
 use crate::calls::seat::Alone;
 use crate::calls::table;
 use crate::link::{Arrived, Incoming, Interest, Payload, Room, SendError, Wake};
@@ -26,6 +26,8 @@ enum Came {
     Reply,
     /// Something else: this message, or none, but others, or the end.
     Else(Option<Arrived>),
+    /// What makes no sense.
+    Broken,
 }
 
 /// A request, and how long it may take.
@@ -77,6 +79,13 @@ impl Client {
             Came::Reply => Ok(()),
             Came::Else(arrived) => {
                 self.wait_among_others(lead, arrived, Ticket { id, sent }, deadline, waiting_since, outcome)
+            }
+            Came::Broken => {
+                if let Some((incoming, _)) = lead.enter(id) {
+                    // Without a deadline a death is found.
+                    let _ = self.die(Ending::Broken, incoming, None);
+                }
+                self.wait_or_forget(Ticket { id, sent }, deadline, &mut waiting_since, outcome)
             }
         }
     }
@@ -156,8 +165,7 @@ impl Leader<'_> {
                 }
                 Ok(false) if !alone.has_company() => {}
                 Ok(has_come) => return Came::Else(has_come.then_some(arrived)),
-                // Found once more, by a leader who knows what to do about it.
-                Err(_) => return Came::Else(None),
+                Err(_) => return Came::Broken,
             }
             let wake = alone.wait(Interest::MESSAGE, deadline);
             *waiting_since = waiting_since.or(alone.last_sleep_began());
@@ -199,5 +207,104 @@ impl Drop for Leader<'_> {
             incoming.tell_room();
             self.client.step_down_locked(state, incoming, None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::calls::client::Death;
+    use crate::calls::waits::Target;
+    use crate::errors::{Exit, ExitReason};
+    use crate::link::beside::Beside;
+    use crate::link::{self, LinkEnd, LinkKind, NewLink};
+
+    fn client(end: LinkEnd) -> Client {
+        let exit = Exit::new(1, "test", ExitReason::Unknown);
+        let find_death = move |_, _| Some(Death { exit: exit.clone(), gone_at: None });
+        Client::new(end, Arc::new(Target::new(1, "test", 0)), Box::new(find_death))
+    }
+
+    fn call(client: &Client, deadline: Option<Instant>) -> Result<(), Fault> {
+        client.call(Kind::Request, &|_| Ok(()), deadline, &mut Outcome::default())
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_the_end_of_whoever_sent_it() {
+        let (beside, _far_end) = Beside::pair().unwrap();
+        let NewLink { ours, theirs, .. } = link::create(LinkKind::Socket, Arc::new(beside)).unwrap();
+        let [theirs] = <[OwnedFd; 1]>::try_from(theirs).unwrap();
+        // A whole message that says it brings a descriptor, and brings none. It is taken in once, and found once.
+        let mut message = [0; 25];
+        (message[16], message[17], message[18], message[24]) = (Kind::Returned as u8, 1, 1, 1);
+        File::from(theirs.try_clone().unwrap()).write_all(&message).unwrap();
+        let client = client(ours);
+        assert!(matches!(call(&client, None), Err(Fault::Exited(_))));
+        assert!(matches!(call(&client, None), Err(Fault::NotSent(_))));
+        drop(theirs);
+    }
+
+    #[test]
+    fn a_watcher_that_came_for_nothing_keeps_nobody_from_being_alone() {
+        for kind in [LinkKind::Shared, LinkKind::Socket] {
+            let (beside, far_end) = Beside::pair().unwrap();
+            let NewLink { ours, theirs, .. } = link::create(kind, Arc::new(beside)).unwrap();
+            let _theirs = link::open(kind, theirs, Arc::new(Beside::from(far_end))).unwrap();
+            let client = Arc::new(client(ours));
+            let key = client.watch_by_hand(std::task::Waker::noop());
+            // Whoever leads by the lock and steps down sees that nobody is left.
+            assert!(client.wait_death(Some(Instant::now())).is_none());
+            let lead = client.try_alone().unwrap();
+            assert!(matches!(client.look(key, std::task::Waker::noop()), super::super::Seen::Led));
+            drop(lead);
+            assert!(client.try_alone().is_some(), "nobody waits for anything");
+        }
+    }
+
+    /// A task of which the table has the last waker: to drop that drops the task, and what the task holds may call.
+    #[test]
+    fn the_last_waker_of_a_task_is_dropped_without_a_lock_in_hand() {
+        struct Task(std::sync::Weak<Client>, std::sync::mpsc::Sender<bool>);
+        impl std::task::Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        impl Drop for Task {
+            fn drop(&mut self) {
+                let is_alive = self.0.upgrade().is_some_and(|client| client.death().is_none());
+                self.1.send(is_alive).unwrap();
+            }
+        }
+        let (beside, far_end) = Beside::pair().unwrap();
+        let NewLink { ours, theirs, .. } = link::create(LinkKind::Shared, Arc::new(beside)).unwrap();
+        let mut theirs = link::open(LinkKind::Shared, theirs, Arc::new(Beside::from(far_end))).unwrap();
+        let client = Arc::new(client(ours));
+        let (dropped, was_dropped) = std::sync::mpsc::channel();
+        let ticket = client.start(Kind::Request, &|_| Ok(()), None).unwrap();
+        let waker = std::task::Waker::from(Arc::new(Task(Arc::downgrade(&client), dropped)));
+        assert!(!client.register(ticket, &waker));
+        drop(waker);
+        let id = theirs.incoming.next().unwrap().unwrap().id;
+        theirs.outgoing.send(Kind::Returned, id, &|_| Ok(())).unwrap();
+        assert_eq!(client.wait(ticket, None).unwrap().kind, Kind::Returned);
+        assert!(was_dropped.recv().unwrap());
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_ends_a_call_and_leaves_the_link_to_the_next() {
+        let (beside, far_end) = Beside::pair().unwrap();
+        let NewLink { ours, theirs, .. } = link::create(LinkKind::Shared, Arc::new(beside)).unwrap();
+        let theirs = link::open(LinkKind::Shared, theirs, Arc::new(Beside::from(far_end))).unwrap();
+        let client = client(ours);
+        for _ in 0..3 {
+            assert!(matches!(call(&client, Some(Instant::now())), Err(Fault::TimedOut)));
+        }
+        assert!(client.try_alone().is_none(), "replies are owed");
+        drop(theirs);
+        assert!(matches!(call(&client, None), Err(Fault::Exited(_) | Fault::NotSent(_))));
     }
 }

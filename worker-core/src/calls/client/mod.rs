@@ -25,7 +25,7 @@
 //!   meanwhile goes by the lock, finds somebody leading, and may rely on it that this leader takes the lock too
 //!   before it gives the lead away. If nobody has come, no reply is owed (C9), for who enters a call does so by
 //!   the same word. Its own call need not be in the table (C2), for nobody else takes messages; it is entered
-//!   when it goes on among others.
+//!   when it goes on among others. While its request is encoded nobody takes in a message, nor sees an end.
 //!
 //! # Tasks and watchers
 //!
@@ -121,6 +121,9 @@ struct State {
 
 impl State {
     /// Whether nobody waits, or is owed anything, or has to be told anything: then the next caller may be alone (C10).
+    ///
+    /// A watcher that is held back (C6) has nobody to watch for: the next task that sleeps finds the link not armed, and whoever
+    /// steps down then wakes it.
     #[inline]
     fn is_quiet(&self) -> bool {
         self.table.is_empty()
@@ -128,7 +131,6 @@ impl State {
             && self.others.is_empty()
             && self.room_wanted.is_none()
             && !self.armed
-            && !self.held_back
             && self.death.is_none()
     }
 

@@ -5,7 +5,7 @@
 use super::layout::{Direction, FRONTEND, Layout, REPLIES};
 use super::*;
 use crate::calls::waits::Target;
-use crate::calls::{Client, Death, Fault};
+use crate::calls::{Client, Death, Fault, Outcome};
 use crate::errors::{Exit, ExitReason};
 use crate::link::{Incoming as AnyIncoming, Outgoing as AnyOutgoing, Rings, SendError};
 use crate::ring::Memory;
@@ -148,9 +148,15 @@ fn replies_without_end_keep_nobody_from_the_clock_or_from_a_death() {
             theirs.store(offset + 8, u64::MAX, Ordering::Relaxed);
         }
         let client = client(end);
+        let now = Some(Instant::now());
+        if is_alive {
+            // Alone at first, and then with a reply owed to a call that gave up.
+            let mut outcome = Outcome::default();
+            let called = client.call(Kind::Request, &|_| Ok(()), now, &mut outcome);
+            assert!(matches!(called, Err(Fault::TimedOut)));
+        }
         let ticket = client.start(Kind::Request, &|_| Ok(()), None).unwrap();
         if is_alive {
-            let now = Some(Instant::now());
             assert!(matches!(client.wait(ticket, now), Err(Fault::TimedOut)));
         }
         drop(bell);

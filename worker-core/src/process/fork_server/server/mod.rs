@@ -180,7 +180,7 @@ impl Server {
         let command = protocol::decode::<Command>(&message.bytes);
         if let Some(Command::Taken { token, stop_timeout, then_spare }) = command {
             self.spare_was_taken(token, stop_timeout);
-            return if then_spare { self.plan_spare() } else { self.stock.clear() };
+            return if then_spare { self.plan_spare() } else { self.stock.suffices() };
         }
         if let Some(Command::Hurry) = command {
             return self.make_planned_spares(true);

@@ -25,7 +25,7 @@ use crate::sys::{child, socket, title};
 const TITLE: &str = "spare-backend";
 
 /// Time that a new backend gets for its first call before the next fork takes a processor.
-const PAUSE: Duration = Duration::from_micros(50);
+const PAUSE: Duration = Duration::from_micros(25);
 
 /// What a server has at hand for its next spare.
 #[derive(Debug, Default)]
@@ -81,6 +81,13 @@ impl Stock {
 
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.parts.iter().flat_map(Parts::descriptors)
+    }
+
+    /// Nobody asks for a spare any more: holds nothing, but for one that was asked for before.
+    pub(super) fn suffices(&mut self) {
+        if self.planned == 0 {
+            self.clear();
+        }
     }
 
     /// Holds nothing until another spare is asked for. What was asked for stays so (K3).
