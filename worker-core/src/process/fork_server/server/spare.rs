@@ -25,7 +25,7 @@ use crate::sys::{child, socket, title};
 const TITLE: &str = "spare-backend";
 
 /// Time that a new backend gets for its first call before the next fork takes a processor.
-const PAUSE: Duration = Duration::from_micros(25);
+const PAUSE: Duration = Duration::from_micros(50);
 
 /// What a server has at hand for its next spare.
 #[derive(Debug, Default)]
