@@ -87,7 +87,8 @@ const REASONS: [(&str, &str); 24] = [
     ),
     (
         "spawn to the first reply, with",
-        "what the program holds is not forked, so the two differ by the noise of the machine alone, which the range of the rounds tells",
+        "what the program holds is not forked, so both do the same; the fork of the next spare lies in the stop or in the spawn behind \
+         it, as the end of a process comes before it or not, and so it is now one of the two that waits for it, now the other",
     ),
     (
         "spawn to the first reply",
