@@ -28,9 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) fn watchdog() -> Watchdog {
     let name = thread::current().name().unwrap_or("a test without a name").to_owned();
     let (keep, dropped) = channel::<()>();
+    let (starts, started) = channel::<()>();
     thread::Builder::new()
         .name("watchdog".to_owned())
         .spawn(move || {
+            drop(starts);
             if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
                 // Where nobody listens any more, `eprintln!` would panic instead of going on.
                 let _ =
@@ -39,6 +41,8 @@ pub(crate) fn watchdog() -> Watchdog {
             }
         })
         .expect("a thread for the watchdog");
+    // What a thread takes at its start, it has then: the test may go on to take memory or descriptors away.
+    let _ = started.recv();
     Watchdog(keep)
 }
 
